@@ -1,0 +1,1 @@
+//! What a session may do. Nothing is forwarded without an [`Allowed`] of this module.

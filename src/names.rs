@@ -1,0 +1,53 @@
+//! Names as MongoDB compares them: byte by byte, never folded or trimmed.
+
+use std::fmt;
+
+/// The database of users that authenticate by certificate.
+pub const EXTERNAL: &str = "$external";
+/// The database of the internal user `__system`.
+pub const LOCAL: &str = "local";
+/// The internal user that cluster members authenticate as.
+pub const SYSTEM_USER: &str = "__system";
+
+/// A user: its name and the database that it is defined in. Printed `name@database`, as mongod prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct UserName {
+    /// The name, for a certificate user the subject text of [`crate::x509`].
+    pub name: String,
+    /// The database, `$external` for a certificate user.
+    pub database: String,
+}
+
+impl UserName {
+    /// The user `name` of `database`.
+    pub fn new(name: impl Into<String>, database: impl Into<String>) -> Self {
+        Self { name: name.into(), database: database.into() }
+    }
+
+    /// `__system`@`local`, which cluster members authenticate as.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::new(SYSTEM_USER, LOCAL)
+    }
+
+    /// Whether this is `__system`@`local`.
+    #[must_use]
+    pub fn is_system(&self) -> bool {
+        self.name == SYSTEM_USER && self.database == LOCAL
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}@{}", self.name, self.database)
+    }
+}
+
+/// A role: its name and the database that it is defined in.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RoleName {
+    /// The role's name, for example `readWrite`.
+    pub role: String,
+    /// The role's database.
+    pub database: String,
+}

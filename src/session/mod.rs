@@ -1,0 +1,1 @@
+//! The authentication state of one connection, and every command that doorward answers itself.

@@ -1,0 +1,27 @@
+//! A command: what a message asks, whichever opcode carried it.
+
+use bson::raw::RawDocument;
+
+/// Which opcode carried a command; the reply uses the matching one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// `OP_MSG`.
+    Message,
+    /// `OP_QUERY` on `<database>.$cmd`, answered with `OP_REPLY`.
+    Query,
+}
+
+/// A command: its name as typed, its database, its body. It borrows and decodes nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct Command<'a> {
+    /// The first key of the body.
+    pub name: &'a str,
+    /// `$db`, or the database part of an `OP_QUERY` namespace. Not yet judged to be a valid name.
+    pub database: &'a str,
+    /// The whole body (section kind 0, or the unwrapped query document).
+    pub body: &'a RawDocument,
+    /// Which opcode carried it.
+    pub protocol: Protocol,
+    /// `exhaustAllowed` (bit 16 of the flags of an `OP_MSG`).
+    pub exhaust_allowed: bool,
+}
