@@ -1,1 +1,3 @@
-//! admin
+//! doorward seen from outside: log lines, metrics, health.
+
+pub mod log;
