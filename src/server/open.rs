@@ -72,7 +72,7 @@ pub(super) async fn open(
         (FirstBytes::Tls, None) => {
             Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"))
         }
-        (FirstBytes::Message, _) if mode == TlsMode::RequireTls && !matches!(transport, Transport::Unix(_)) => {
+        (FirstBytes::Message, _) if mode == TlsMode::RequireTls => {
             Err(Refused::tls("tls_required", "The server is configured to only allow SSL connections"))
         }
         (FirstBytes::Message, _) => {
