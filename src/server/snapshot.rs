@@ -13,7 +13,7 @@ use crate::tls::client::ClientTls;
 use crate::tls::error::TlsError;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
-use crate::upstream::login::Login;
+use crate::upstream::login::{DerivedKeys, Login};
 use crate::x509::dn::DistinguishedName;
 use crate::x509::membership::MembershipRule;
 
@@ -122,7 +122,7 @@ fn system_credentials(
     settings: &Settings,
     keyfile: Option<&KeyFile>,
     randomness: &Randomness,
-) -> Vec<Arc<crate::scram::credential::Credential>> {
+) -> Vec<Arc<crate::scram::Credential>> {
     match keyfile {
         Some(keyfile) if settings.security.cluster_auth_mode != ClusterAuthMode::X509 => {
             keyfile.credentials(randomness.system_salt, settings.parameters.scram_sha256_iteration_count)
@@ -154,7 +154,7 @@ fn membership(settings: &Settings, tls: Option<&ServerTls>) -> Result<Option<Mem
 fn login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
     let tolerant = settings.security.transition_to_auth;
     match (settings.proxy.upstream.authentication, keyfile) {
-        (UpstreamAuthentication::KeyFile, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), tolerant },
+        (UpstreamAuthentication::KeyFile, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant },
         (UpstreamAuthentication::X509, _) => Login::X509 { tolerant },
         _ => Login::None,
     }

@@ -2,7 +2,7 @@
 //!
 //! Source: fact sheet sections 5.3 and 6.2 (what a mongod sends to a peer).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bson::raw::RawDocumentBuf;
 use bson::spec::BinarySubtype;
@@ -13,8 +13,8 @@ use super::connection::Connection;
 use crate::error::{CommandError, ErrorCode};
 use crate::keyfile::KeyFile;
 use crate::names::SYSTEM_USER;
-use crate::scram::client::Client;
-use crate::scram::mechanism::Mechanism;
+use crate::scram::{Client, ClientKeys, Mechanism};
+use crate::secret::Secret;
 
 /// How doorward proves itself to the upstream.
 pub enum Login {
@@ -24,6 +24,8 @@ pub enum Login {
     KeyFile {
         /// The keys.
         keys: Arc<KeyFile>,
+        /// What was derived from each key at an earlier login: deriving costs milliseconds, and the upstream's salt stays the same.
+        derived: DerivedKeys,
         /// Under `transitionToAuth` a refusal is tolerated.
         tolerant: bool,
     },
@@ -34,6 +36,10 @@ pub enum Login {
     },
 }
 
+/// The derived keys of each key of a keyfile.
+#[derive(Default)]
+pub struct DerivedKeys([Mutex<Option<Arc<ClientKeys>>>; 2]);
+
 impl Login {
     /// Authenticates a fresh connection.
     ///
@@ -42,7 +48,7 @@ impl Login {
     pub async fn perform(&self, connection: &mut Connection) -> Result<(), UpstreamError> {
         let (outcome, tolerant) = match self {
             Self::None => return Ok(()),
-            Self::KeyFile { keys, tolerant } => (by_keyfile(connection, keys).await, *tolerant),
+            Self::KeyFile { keys, derived, tolerant } => (by_keyfile(connection, keys, derived).await, *tolerant),
             Self::X509 { tolerant } => (by_certificate(connection).await, *tolerant),
         };
         match outcome {
@@ -57,10 +63,10 @@ async fn by_certificate(connection: &mut Connection) -> Result<(), UpstreamError
     connection.command("authenticate", &request).await.map(drop)
 }
 
-async fn by_keyfile(connection: &mut Connection, keys: &KeyFile) -> Result<(), UpstreamError> {
+async fn by_keyfile(connection: &mut Connection, keys: &KeyFile, derived: &DerivedKeys) -> Result<(), UpstreamError> {
     let mut outcome = Err(refused("saslStart", "the keyfile holds no key"));
-    for key in keys.keys() {
-        outcome = scram(connection, key.expose()).await;
+    for (key, derived) in keys.keys().zip(&derived.0) {
+        outcome = scram(connection, key, derived).await;
         if !matches!(outcome, Err(UpstreamError::Refused { .. })) {
             break;
         }
@@ -68,7 +74,7 @@ async fn by_keyfile(connection: &mut Connection, keys: &KeyFile) -> Result<(), U
     outcome
 }
 
-async fn scram(connection: &mut Connection, key: &[u8]) -> Result<(), UpstreamError> {
+async fn scram(connection: &mut Connection, key: &Secret, derived: &Mutex<Option<Arc<ClientKeys>>>) -> Result<(), UpstreamError> {
     let mut nonce = [0; 24];
     getrandom::fill(&mut nonce).map_err(|error| UpstreamError::Io(std::io::Error::other(error)))?;
     let (client, first) = Client::start(Mechanism::ScramSha256, SYSTEM_USER, key, nonce);
@@ -77,7 +83,10 @@ async fn scram(connection: &mut Connection, key: &[u8]) -> Result<(), UpstreamEr
         "options": { "skipEmptyExchange": true }, "$db": "local",
     };
     let reply = connection.command("saslStart", &start).await?;
-    let (client, last) = client.step(payload(&reply)?).map_err(|error| refused("saslStart", &error.to_string()))?;
+    let known = derived.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let (client, last, keys) =
+        client.step_with(payload(&reply)?, known).map_err(|error| refused("saslStart", &error.to_string()))?;
+    *derived.lock().unwrap_or_else(PoisonError::into_inner) = Some(keys);
     let proceed = rawdoc! { "saslContinue": 1, "conversationId": conversation(&reply), "payload": binary(last), "$db": "local" };
     let reply = connection.command("saslContinue", &proceed).await?;
     client.finish(payload(&reply)?).map_err(|error| refused("saslContinue", &error.to_string()))
