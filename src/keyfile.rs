@@ -79,8 +79,7 @@ impl KeyFile {
     /// mongod's do; the salt is drawn once in a process. Costs a derivation for each key.
     #[must_use]
     pub fn credentials(&self, salt: [u8; 28], iteration_count: u32) -> Vec<Arc<Credential>> {
-        let derive =
-            |key: &Secret| Credential::derive(Mechanism::ScramSha256, key.expose(), salt.to_vec(), iteration_count);
+        let derive = |key: &Secret| Credential::derive(Mechanism::ScramSha256, key.expose(), salt.to_vec(), iteration_count);
         self.keys().map(derive).map(Arc::new).collect()
     }
 }

@@ -49,7 +49,8 @@ impl Collector {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let has_own_tag = tag.is_some_and(|tag| !tag.is_yaml_core_schema());
-                let is_null = style == ScalarStyle::Plain && !has_own_tag && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
+                let is_null =
+                    style == ScalarStyle::Plain && !has_own_tag && matches!(&*text, "" | "~" | "null" | "Null" | "NULL");
                 let scalar = (!is_null).then(|| text.into_owned());
                 if anchor != 0 {
                     self.anchors.insert(anchor, scalar.clone());
@@ -89,8 +90,8 @@ fn decode(contents: &[u8]) -> Cow<'_, str> {
         [0xef, 0xbb, 0xbf, rest @ ..] => String::from_utf8_lossy(rest),
         [0xff, 0xfe, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_le_bytes)),
         [0xfe, 0xff, rest @ ..] => Cow::Owned(decode_utf16(rest, u16::from_be_bytes)),
-        [1.., 0, ..] => Cow::Owned(decode_utf16(contents, u16::from_le_bytes)),
-        [0, 1.., ..] => Cow::Owned(decode_utf16(contents, u16::from_be_bytes)),
+        [first, 0, ..] if *first != 0 => Cow::Owned(decode_utf16(contents, u16::from_le_bytes)),
+        [0, second, ..] if *second != 0 => Cow::Owned(decode_utf16(contents, u16::from_be_bytes)),
         _ => String::from_utf8_lossy(contents),
     }
 }

@@ -45,14 +45,22 @@ impl Client {
     ///
     /// `prepared_password` comes from [`prepare_password`](super::prepare_password) for the same mechanism and user; a keyfile's
     /// key is one as it is. `nonce` is random and used once.
-    #[must_use]
     pub fn start<'p>(
         mechanism: Mechanism,
         user: &str,
         prepared_password: &'p Secret,
         nonce: [u8; 24],
     ) -> (AwaitServerFirst<'p>, Vec<u8>) {
-        let nonce = base64::encode(&nonce);
+        Self::start_with(mechanism, user, prepared_password, base64::encode(&nonce))
+    }
+
+    /// [`start`](Self::start) with the nonce as text.
+    pub(super) fn start_with<'p>(
+        mechanism: Mechanism,
+        user: &str,
+        prepared_password: &'p Secret,
+        nonce: String,
+    ) -> (AwaitServerFirst<'p>, Vec<u8>) {
         let bare = format!("n={},r={nonce}", user.replace('=', "=3D").replace(',', "=2C"));
         let payload = format!("{GS2_HEADER}{bare}").into_bytes();
         (AwaitServerFirst { mechanism, prepared_password, nonce, bare }, payload)
@@ -219,7 +227,9 @@ mod tests {
         assert_eq!(refused(&|_| "r=another,s=c2FsdA==,i=4096".to_owned()), Some(ClientError::Nonce));
         assert_eq!(refused(&|nonce| format!("r={nonce}x,s=c2FsdA==,i=4095")), Some(ClientError::IterationCount(4095)));
         assert_eq!(refused(&|nonce| format!("r={nonce}x,s=c2FsdA==,i=10000001")), Some(ClientError::IterationCount(10_000_001)));
-        for malformed in ["s=!,i=4096", "s=c2FsdA==,i=+4096", "s=c2FsdA==,i=", "s=c2FsdA==", "i=4096,s=c2FsdA==", "s=c2FsdA==,i=4294967296"] {
+        for malformed in
+            ["s=!,i=4096", "s=c2FsdA==,i=+4096", "s=c2FsdA==,i=", "s=c2FsdA==", "i=4096,s=c2FsdA==", "s=c2FsdA==,i=4294967296"]
+        {
             assert_eq!(refused(&|nonce| format!("r={nonce}x,{malformed}")), Some(ClientError::Malformed), "{malformed}");
         }
         assert_eq!(refused(&|nonce| format!("m=1,r={nonce}x,s=c2FsdA==,i=4096")), Some(ClientError::Malformed));

@@ -82,7 +82,13 @@ impl Credential {
     }
 
     /// A credential that no proof fits; `keys` yields bytes for the salt and for both keys.
-    pub(super) fn never(mechanism: Mechanism, salt: Vec<u8>, iteration_count: u32, stored_key: Secret, server_key: Secret) -> Self {
+    pub(super) fn never(
+        mechanism: Mechanism,
+        salt: Vec<u8>,
+        iteration_count: u32,
+        stored_key: Secret,
+        server_key: Secret,
+    ) -> Self {
         Self { mechanism, salt, iteration_count, stored_key, server_key, never: true }
     }
 
@@ -137,7 +143,7 @@ struct Stored<'d> {
 
 impl Stored<'_> {
     fn field(&self, field: &'static str) -> Result<RawBsonRef<'_>, StoredCredentialError> {
-        self.document.get(field).ok().flatten().ok_or(StoredCredentialError::Field(self.mechanism.name(), field))
+        self.document.get(field).ok().flatten().ok_or_else(|| StoredCredentialError::Field(self.mechanism.name(), field))
     }
 
     fn bytes(&self, field: &'static str) -> Result<Vec<u8>, StoredCredentialError> {
@@ -165,7 +171,7 @@ impl Stored<'_> {
         u32::try_from(count)
             .ok()
             .filter(|count| (1..=i32::MAX.unsigned_abs()).contains(count))
-            .ok_or(StoredCredentialError::IterationCount(self.mechanism.name(), count))
+            .ok_or_else(|| StoredCredentialError::IterationCount(self.mechanism.name(), count))
     }
 }
 
@@ -205,7 +211,10 @@ mod tests {
                 rawdoc! { "iterationCount": 1_i64 << 32, "salt": "c2FsdA==", "storedKey": KEY, "serverKey": KEY },
                 StoredCredentialError::IterationCount(name, 1 << 32),
             ),
-            (rawdoc! { "iterationCount": 1, "salt": 5, "storedKey": KEY, "serverKey": KEY }, StoredCredentialError::Field(name, "salt")),
+            (
+                rawdoc! { "iterationCount": 1, "salt": 5, "storedKey": KEY, "serverKey": KEY },
+                StoredCredentialError::Field(name, "salt"),
+            ),
             (
                 rawdoc! { "iterationCount": 1, "salt": "!", "storedKey": KEY, "serverKey": KEY },
                 StoredCredentialError::NotBase64(name, "salt"),

@@ -80,10 +80,14 @@ impl ClientFirst {
     /// `credentials` is one, or two for `__system` with a keyfile of two keys: they share mechanism, salt and iteration count, and
     /// the proof is tried against each. The first one's are sent. Without any credential the exchange goes on and then fails.
     /// `server_nonce` is random and used once.
-    #[must_use]
     pub fn challenge(self, credentials: Vec<Arc<Credential>>, server_nonce: [u8; 24]) -> (AwaitClientFinal, Vec<u8>) {
+        self.challenge_with(credentials, base64::encode(&server_nonce).as_bytes())
+    }
+
+    /// [`challenge`](Self::challenge) with the server's nonce as text.
+    pub(super) fn challenge_with(self, credentials: Vec<Arc<Credential>>, server_nonce: &[u8]) -> (AwaitClientFinal, Vec<u8>) {
         let mut nonce = self.nonce;
-        nonce.extend_from_slice(base64::encode(&server_nonce).as_bytes());
+        nonce.extend_from_slice(server_nonce);
         let (salt, iteration_count) =
             credentials.first().map_or((&[][..], 1), |credential| (credential.salt(), credential.iteration_count()));
 
