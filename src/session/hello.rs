@@ -45,27 +45,27 @@ pub(super) struct Wait {
 
 /// The user whose mechanisms are asked for.
 fn user_asked_for(body: &RawDocument) -> Result<Option<UserName>, CommandError> {
-    let refuse = |text: String| Err(CommandError::new(ErrorCode::BadValue, text));
+    let bad = |text: String| CommandError::new(ErrorCode::BadValue, text);
     match value(body, "saslSupportedMechs") {
         Some(RawBsonRef::String(name)) => match name.split_once('.') {
             Some((database, user)) => Ok(Some(UserName::new(user, database))),
-            None => refuse("UserName must contain a '.' separated database.user pair".to_owned()),
+            None => Err(bad("UserName must contain a '.' separated database.user pair".to_owned())),
         },
         Some(RawBsonRef::Document(name)) => {
             for element in elements(name) {
                 let name = element?.key();
                 if name.as_str() != "user" && name.as_str() != "db" {
                     // The missing quotation mark is mongod's.
-                    return refuse(format!("UserName contains an unknown field named: '{name}"));
+                    return Err(bad(format!("UserName contains an unknown field named: '{name}")));
                 }
             }
             let part = |part: &str| match element(name, part).map(|element| element.value()) {
                 Some(Ok(RawBsonRef::String(text))) => Ok(text.to_owned()),
                 Some(Ok(other)) => {
                     let found = type_name(other.element_type());
-                    refuse(format!("UserName must contain a string field named: {part}. But, has type {found}"))
+                    Err(bad(format!("UserName must contain a string field named: {part}. But, has type {found}")))
                 }
-                _ => refuse(format!("UserName must contain a field named: {part}")),
+                _ => Err(bad(format!("UserName must contain a field named: {part}"))),
             };
             let user = part("user")?;
             Ok(Some(UserName::new(user, part("db")?)))

@@ -5,7 +5,7 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 2.7 and 8.1; a mongod 6.0.5.
 
 use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf};
-use bson::{rawarray, rawdoc};
+use bson::rawdoc;
 
 use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
@@ -87,7 +87,9 @@ impl Session {
         let mut privileges = RawArrayBuf::new();
         match &self.state {
             State::Unauthenticated => {}
-            State::Member(_) => privileges = rawarray![{ "resource": { "anyResource": true }, "actions": ["anyAction"] }],
+            State::Member(_) => {
+                privileges.push(rawdoc! { "resource": { "anyResource": true }, "actions": ["anyAction"] });
+            }
             State::User(user) => {
                 for role in &user.record().roles {
                     roles.push(rawdoc! { "role": role.role.as_str(), "db": role.database.as_str() });

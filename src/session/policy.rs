@@ -12,7 +12,6 @@ use crate::x509::membership::MembershipRule;
 pub const MONGODB_X509: &str = "MONGODB-X509";
 
 /// The rules of authentication.
-#[derive(Debug)]
 pub struct Policy {
     /// Whether clients must authenticate.
     pub access_control: bool,

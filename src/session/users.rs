@@ -3,6 +3,7 @@
 //! The store's server sorts a user's roles by database and role in `connectionStatus`; so is it done here. Source: fact sheet
 //! "Authentication and authorization semantics", sections 2.3, 2.5, 2.7 and 8.1.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 
 use super::address::Cidr;
+use super::picture::copy_without;
 use super::values::{document, element, text, value};
 use crate::names::{EXTERNAL, RoleName, UserName};
 use crate::scram::{Credential, Mechanism};
@@ -36,7 +38,7 @@ struct Restriction {
 }
 
 /// A user, as far as authentication and `connectionStatus` need it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct UserRecord {
     /// The name.
     pub name: UserName,
@@ -48,10 +50,16 @@ pub struct UserRecord {
     pub external: bool,
     /// All roles, inherited ones too, sorted by database and role.
     pub roles: Vec<RoleName>,
-    /// The user document: `usersInfo` with `showPrivileges`.
+    /// The user document, `usersInfo` with `showPrivileges`, without the credentials.
     pub document: RawDocumentBuf,
     /// Sets of restrictions: of each set, one has to be met.
     restrictions: Vec<Vec<Restriction>>,
+}
+
+impl fmt::Debug for UserRecord {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("UserRecord").field("name", &self.name).field("roles", &self.roles).finish_non_exhaustive()
+    }
 }
 
 impl UserRecord {
@@ -84,7 +92,7 @@ impl UserRecord {
             sha256: read_credential(credentials, Mechanism::ScramSha256)?,
             external: database == EXTERNAL,
             roles,
-            document: user.to_owned(),
+            document: copy_without(user, &["credentials"]),
             restrictions: read_all_restrictions(user).ok_or(UserDocumentError("authenticationRestrictions"))?,
         })
     }
