@@ -25,6 +25,8 @@ pub mod admin;
 #[cfg(feature = "server")]
 pub mod certs;
 #[cfg(feature = "server")]
+pub mod dev;
+#[cfg(feature = "server")]
 pub mod net;
 #[cfg(feature = "server")]
 pub mod relay;
