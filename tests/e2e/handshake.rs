@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::support::servers::{Server, flags};
+use super::support::servers::{Server, flags, key_file};
 use super::support::{assert_no_failures, check_all, json};
 
 const CASES: &str = include_str!("../data/handshake-cases.jsonl");
@@ -14,7 +14,7 @@ fn handshakes_are_answered_as_recorded_without_access_control() {
 
 #[test]
 fn handshakes_are_answered_as_recorded_before_authentication() {
-    replay("access control on, client not authenticated", "--auth");
+    replay("access control on, client not authenticated", &format!("--keyFile {}", key_file()));
 }
 
 fn replay(server: &str, flag: &str) {

@@ -13,3 +13,5 @@ mod framing;
 mod handshake;
 #[cfg(test)]
 mod preauth;
+#[cfg(test)]
+mod scram_cases;

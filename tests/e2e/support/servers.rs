@@ -121,3 +121,15 @@ pub(crate) fn tls_flags(mode: &str) -> Vec<String> {
     let pki = pki();
     flags(&format!("--tlsMode {mode} --tlsCertificateKeyFile {} --tlsCAFile {}", pki.file("server"), pki.ca_file()))
 }
+
+/// The key of the cluster of these tests.
+pub(crate) const KEY: &str = "doorwardTestClusterKey0";
+
+/// A second key, accepted beside the first.
+pub(crate) const SECOND_KEY: &str = "doorwardTestClusterKey1";
+
+/// A file with both keys.
+pub(crate) fn key_file() -> String {
+    let path = run::private_file("keyfile", format!("- {KEY}\n- {SECOND_KEY}\n"));
+    path.to_str().expect("UTF-8").to_owned()
+}
