@@ -115,7 +115,10 @@ fn an_http_request_is_told_that_this_is_not_http() {
     let _ = connection.send_bytes(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let answer = connection.read_to_close(PATIENCE).expect("a close");
     let text = String::from_utf8_lossy(&answer).into_owned();
-    assert!(text.starts_with("HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 85\r\n\r\n"), "{text}");
+    assert!(
+        text.starts_with("HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 85\r\n\r\n"),
+        "{text}"
+    );
     assert!(text.ends_with("It looks like you are trying to access MongoDB over HTTP on the native driver port.\r\n"), "{text}");
 }
 

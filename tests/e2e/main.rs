@@ -8,6 +8,11 @@
 mod support;
 
 #[cfg(test)]
+mod conversation;
+#[cfg(test)]
+mod differential;
+
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod handshake;

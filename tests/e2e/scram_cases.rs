@@ -35,7 +35,9 @@ fn odd_second_messages_are_answered_as_recorded() {
         }
         let server_first = payload(&start(connection, exchange.first().as_bytes())?);
         let second = second(name, &mut exchange, &server_first);
-        connection.run(&doc! {"saslContinue": 1, "conversationId": 1, "payload": binary(&second), "$db": "admin"}).map_err(|_| closed())
+        connection
+            .run(&doc! {"saslContinue": 1, "conversationId": 1, "payload": binary(&second), "$db": "admin"})
+            .map_err(|_| closed())
     });
 }
 

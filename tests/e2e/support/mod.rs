@@ -37,7 +37,11 @@ pub(crate) fn check_all<T: Sync>(cases: &[T], check: impl Fn(&T) -> Result<(), S
     failures.into_iter().map(|(_, text)| text).collect()
 }
 
-fn work<T>(cases: &[T], next: &std::sync::atomic::AtomicUsize, check: &impl Fn(&T) -> Result<(), String>) -> Vec<(usize, String)> {
+fn work<T>(
+    cases: &[T],
+    next: &std::sync::atomic::AtomicUsize,
+    check: &impl Fn(&T) -> Result<(), String>,
+) -> Vec<(usize, String)> {
     let mut failures = Vec::new();
     loop {
         let index = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);

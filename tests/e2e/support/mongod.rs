@@ -53,7 +53,8 @@ impl Mongod {
 
     /// Starts one on the data that is in `folder` and on this port.
     pub(crate) fn start_on(port: u16, folder: &Path, flags: &[String]) -> Result<Self, NotStarted> {
-        let mut arguments: Vec<String> = ["--wiredTigerCacheSizeGB", "0.25", "--bind_ip", "127.0.0.1", "--nounixsocket"].map(String::from).into();
+        let mut arguments: Vec<String> =
+            ["--wiredTigerCacheSizeGB", "0.25", "--bind_ip", "127.0.0.1", "--nounixsocket"].map(String::from).into();
         if !flags.iter().any(|flag| flag == "--replSet") {
             arguments.push("--nojournal".to_owned());
         }

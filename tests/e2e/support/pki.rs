@@ -6,8 +6,8 @@ use std::sync::LazyLock;
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, CustomExtension,
-    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SerialNumber,
-    date_time_ymd,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams,
+    SerialNumber, date_time_ymd,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -107,8 +107,11 @@ impl Pki {
         let folder = run::folder("pki");
         let authority = certificate_authority("doorward test CA");
         let stranger = certificate_authority("strange CA");
-        let identities: HashMap<_, _> =
-            PLANS.iter().enumerate().map(|(serial, plan)| (plan.name, issue(plan, serial, &authority, &stranger, &folder))).collect();
+        let identities: HashMap<_, _> = PLANS
+            .iter()
+            .enumerate()
+            .map(|(serial, plan)| (plan.name, issue(plan, serial, &authority, &stranger, &folder)))
+            .collect();
         let revoked = PLANS.iter().position(|plan| plan.name == "revoked").expect("in the table");
         let list = |name: &str, revoked: &[usize], last_year: i32| {
             let path = folder.join(name);
