@@ -8,6 +8,8 @@
 mod support;
 
 #[cfg(test)]
+mod cluster_auth;
+#[cfg(test)]
 mod conversation;
 #[cfg(test)]
 mod differential;
@@ -20,3 +22,7 @@ mod handshake;
 mod preauth;
 #[cfg(test)]
 mod scram_cases;
+#[cfg(test)]
+mod tls_modes;
+#[cfg(test)]
+mod transition;

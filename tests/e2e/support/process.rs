@@ -84,7 +84,12 @@ impl Process {
             seen = output.lines.len();
             let left = deadline.saturating_duration_since(Instant::now());
             if output.ended || left.is_zero() {
-                return Err(format!("{what} did not come (ended: {}):\n{}", output.ended, output.lines.join("\n")));
+                let last = output.lines.len().saturating_sub(20);
+                return Err(format!(
+                    "{what} did not come (ended: {}); the last lines:\n{}",
+                    output.ended,
+                    output.lines[last..].join("\n")
+                ));
             }
             output = changed.wait_timeout(output, left).expect("the reader does not panic").0;
         }
