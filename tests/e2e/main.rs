@@ -15,6 +15,8 @@ mod conversation;
 mod differential;
 
 #[cfg(test)]
+mod drivers;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod handshake;

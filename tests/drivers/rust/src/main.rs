@@ -39,8 +39,8 @@ fn code(error: &Error) -> Option<i32> {
     match error.kind.as_ref() {
         ErrorKind::Command(command) => Some(command.code),
         _ => {
-            let source = std::error::Error::source(error)?.downcast_ref::<Error>()?;
-            code(source)
+            let source = std::error::Error::source(error)?;
+            code(source.downcast_ref::<Error>().or_else(|| source.downcast_ref::<Box<Error>>().map(Box::as_ref))?)
         }
     }
 }
