@@ -1,0 +1,29 @@
+# make test    everything: unit, property and end-to-end tests, with all that they need fetched first
+# make dev     a local gateway with its own certificates, keyfile, users and mongod
+# make bench   the benches of the pure parts, then the end-to-end benchmark
+# make fmt, lint, ci
+
+CARGO ?= cargo
+
+.PHONY: test dev bench fmt lint ci
+
+test:
+	tests/support/run-tests
+
+dev:
+	$(CARGO) run --release -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
+
+bench:
+	$(CARGO) bench
+	@if [ -x benches/end-to-end ]; then benches/end-to-end; fi
+
+fmt:
+	$(CARGO) fmt
+
+lint:
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- --deny warnings
+	$(CARGO) check --locked --lib --no-default-features
+
+ci:
+	bash .ci/run

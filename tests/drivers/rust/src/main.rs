@@ -1,0 +1,46 @@
+//! Runs one session with the Rust driver for each line of standard input; see `tests/e2e/drivers.rs` for the lines.
+
+use std::io::BufRead;
+
+use mongodb::bson::{Document, doc};
+use mongodb::error::{Error, ErrorKind};
+use mongodb::sync::Client;
+use serde_json::{Value, json};
+
+fn main() {
+    for line in std::io::stdin().lock().lines() {
+        let case: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        let result = session(case["uri"].as_str().expect("a uri"), case["collection"].as_str().expect("a collection"));
+        let outcome = match result {
+            Ok(user) => json!({"name": case["name"], "ok": true, "user": user}),
+            Err(error) => json!({"name": case["name"], "ok": false, "code": code(&error), "message": error.to_string()}),
+        };
+        println!("{outcome}");
+    }
+}
+
+/// Connects, writes and reads a document, and returns who the server says we are.
+fn session(uri: &str, name: &str) -> Result<String, Error> {
+    let client = Client::with_uri_str(uri)?;
+    let collection = client.database("app").collection::<Document>(name);
+    collection.insert_one(doc! {"text": "from rust"}).run()?;
+    let found = collection.find(doc! {}).run()?.collect::<Result<Vec<_>, _>>()?;
+    assert!(!found.is_empty(), "what was written is not found");
+    let status = client.database("admin").run_command(doc! {"connectionStatus": 1}).run()?;
+    let users = status.get_document("authInfo").and_then(|info| info.get_array("authenticatedUsers")).expect("authInfo");
+    let user = users.first().and_then(|user| user.as_document());
+    Ok(user.map_or_else(String::new, |user| {
+        format!("{}@{}", user.get_str("user").unwrap_or_default(), user.get_str("db").unwrap_or_default())
+    }))
+}
+
+/// The server's error code, that of a failed login included.
+fn code(error: &Error) -> Option<i32> {
+    match error.kind.as_ref() {
+        ErrorKind::Command(command) => Some(command.code),
+        _ => {
+            let source = std::error::Error::source(error)?;
+            code(source.downcast_ref::<Error>().or_else(|| source.downcast_ref::<Box<Error>>().map(Box::as_ref))?)
+        }
+    }
+}

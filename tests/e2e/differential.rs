@@ -1,0 +1,141 @@
+//! The conversations of `conversations.jsonl`, run against a real mongod and against doorward with the same flags: what comes
+//! back must be the same.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::conversation::{self, Conversation};
+use super::support::mongod::Mongod;
+use super::support::servers::{Server, Target, flags, key_file, target, tls_flags};
+use super::support::{assert_no_failures, json, run};
+
+/// Runs every conversation of the table for these servers.
+fn compare(servers: &str, flags: &[String]) {
+    let mongod = Server::start_alone(Target::Mongod, flags).expect("a mongod");
+    let under_test = Server::start_alone(target(), flags).expect("a server");
+    let tls_is_required = flags.iter().any(|flag| flag == "requireTLS");
+    compare_servers(servers, tls_is_required, &mongod, &under_test);
+}
+
+fn compare_servers(servers: &str, tls_is_required: bool, mongod: &Server, under_test: &Server) {
+    let conversations: Vec<_> =
+        conversation::all().into_iter().filter(|it| it.servers.iter().any(|name| name == servers)).collect();
+    let failures: Vec<String> = conversations
+        .iter()
+        .filter_map(|it| {
+            let expected = it.trace(mongod.port, tls_is_required);
+            difference(it, &expected, &it.trace(under_test.port, tls_is_required))
+        })
+        .collect();
+    assert_no_failures(servers, conversations.len(), &failures);
+}
+
+fn difference(conversation: &Conversation, expected: &[(String, Value)], found: &[(String, Value)]) -> Option<String> {
+    expected.iter().zip(found).find_map(|((step, expected), (_, found))| {
+        let text = json::difference(expected, found, "reply")?;
+        Some(format!("{}: at {step}: {text}", conversation.name))
+    })
+}
+
+fn with(base: Vec<String>, more: &str) -> Vec<String> {
+    [base, flags(more)].concat()
+}
+
+#[test]
+fn without_access_control() {
+    compare("open", &flags("--noauth"));
+}
+
+#[test]
+fn with_passwords() {
+    compare("scram", &flags("--auth"));
+}
+
+#[test]
+fn with_one_scram_mechanism() {
+    compare("mechanisms", &flags("--auth --setParameter authenticationMechanisms=SCRAM-SHA-256"));
+}
+
+#[test]
+fn with_a_keyfile() {
+    compare("keyfile", &flags(&format!("--keyFile {}", key_file())));
+}
+
+#[test]
+fn in_transition_to_authentication() {
+    compare("transition", &flags(&format!("--transitionToAuth --keyFile {}", key_file())));
+}
+
+#[test]
+fn with_tls_and_optional_certificates() {
+    compare("tls", &with(tls_flags("requireTLS"), "--auth --tlsAllowConnectionsWithoutCertificates"));
+}
+
+#[test]
+fn with_tls_and_required_certificates() {
+    compare("mutual", &with(tls_flags("requireTLS"), "--auth"));
+}
+
+#[test]
+fn with_certificates_as_the_only_mechanism() {
+    compare("mechanisms-x509", &with(tls_flags("requireTLS"), "--auth --setParameter authenticationMechanisms=MONGODB-X509"));
+}
+
+#[test]
+fn with_tls_and_passwords_alone() {
+    compare("mechanisms-tls", &with(tls_flags("requireTLS"), "--auth --setParameter authenticationMechanisms=SCRAM-SHA-256"));
+}
+
+#[test]
+fn with_members_by_key_or_certificate() {
+    let more = format!("--clusterAuthMode sendX509 --keyFile {} --tlsAllowConnectionsWithoutCertificates", key_file());
+    compare("sendx509", &with(tls_flags("preferTLS"), &more));
+}
+
+#[test]
+fn with_members_by_certificate() {
+    compare("x509", &with(tls_flags("requireTLS"), "--clusterAuthMode x509 --tlsAllowConnectionsWithoutCertificates"));
+}
+
+#[test]
+fn before_the_first_user() {
+    let empty = || run::folder("empty");
+    let mongod = Mongod::start_in(&empty(), &flags("--auth")).expect("a mongod");
+    let mongod = Server { process: mongod.process, port: mongod.port, backend: None };
+    let under_test = match target() {
+        Target::Mongod => {
+            let other = Mongod::start_in(&empty(), &flags("--auth")).expect("a mongod");
+            Server { process: other.process, port: other.port, backend: None }
+        }
+        Target::Doorward => {
+            let backend = Mongod::start_in(&empty(), &flags("--noauth")).expect("a backend");
+            Server::doorward(&Arc::new(backend), &flags("--auth")).expect("doorward")
+        }
+    };
+    compare_servers("no users", false, &mongod, &under_test);
+}
+
+#[test]
+fn every_conversation_is_run_by_a_test_here() {
+    let run = [
+        "open",
+        "scram",
+        "mechanisms",
+        "keyfile",
+        "transition",
+        "tls",
+        "mutual",
+        "mechanisms-x509",
+        "mechanisms-tls",
+        "sendx509",
+        "x509",
+        "no users",
+    ];
+    let conversations = conversation::all();
+    for conversation in &conversations {
+        let unknown: Vec<_> = conversation.servers.iter().filter(|name| !run.contains(&name.as_str())).collect();
+        assert!(unknown.is_empty() && !conversation.servers.is_empty(), "{}: no test for {unknown:?}", conversation.name);
+    }
+    assert!(conversations.len() >= 60);
+}

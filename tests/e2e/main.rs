@@ -1,0 +1,30 @@
+//! End-to-end tests: the same conversations with a real mongod and with doorward in front of one.
+//!
+//! What is right is what mongod answers. Every suite that has a table of expected answers runs against doorward by default and
+//! against a real mongod with `DOORWARD_E2E_TARGET=mongod`, which is how the tables and the harness are checked themselves.
+//! Each server runs on a port of its own, in a folder of its own, and ends with the test process, however that ends.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod cluster_auth;
+#[cfg(test)]
+mod conversation;
+#[cfg(test)]
+mod differential;
+
+#[cfg(test)]
+mod drivers;
+#[cfg(test)]
+mod framing;
+#[cfg(test)]
+mod handshake;
+#[cfg(test)]
+mod preauth;
+#[cfg(test)]
+mod scram_cases;
+#[cfg(test)]
+mod tls_modes;
+#[cfg(test)]
+mod transition;
