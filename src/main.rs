@@ -6,9 +6,12 @@ use std::process::ExitCode;
 
 use doorward::config::command::{self, Command};
 use doorward::config::{self, Loaded, help, show};
+use doorward::server::{self, ServeError};
 
 /// The command line, the configuration, a certificate or a key file is refused.
 const REFUSED: u8 = 2;
+/// An address can not be bound.
+const NOT_BOUND: u8 = 48;
 /// Any other failure.
 const FAILED: u8 = 1;
 
@@ -23,12 +26,12 @@ fn main() -> ExitCode {
         Ok(Command::Version) => print(&help::version()),
         Ok(Command::Check(words)) => with_configuration(&words, check),
         Ok(Command::Serve(words)) => with_configuration(&words, serve),
-        Ok(Command::Dev(_)) => not_built("dev"),
-        Ok(Command::Certs(_)) => not_built("certs"),
+        Ok(Command::Dev(words)) => doorward::dev::main(&words),
+        Ok(Command::Certs(words)) => doorward::certs::main(&words),
         Ok(Command::Explain(_)) => not_built("explain"),
         Ok(Command::Keyfile(_)) => not_built("keyfile"),
         Ok(Command::Readiness(_)) => not_built("readiness"),
-        Ok(Command::Sink(_)) => not_built("sink"),
+        Ok(Command::Sink(words)) => doorward::sink::main(&words),
     }
 }
 
@@ -46,9 +49,18 @@ fn check(loaded: Loaded) -> ExitCode {
     print(&show::yaml(&loaded.settings))
 }
 
-/// JOIN: becomes `doorward::server::run(loaded.settings, loaded.warnings, loaded.source)`.
-fn serve(_loaded: Loaded) -> ExitCode {
-    not_built("serve")
+fn serve(loaded: Loaded) -> ExitCode {
+    let Loaded { settings, warnings, source } = loaded;
+    let read_settings = move || match config::load(&source.argv, |path: &Path| std::fs::read(path)) {
+        Ok(loaded) => Ok(loaded.settings),
+        Err(errors) => Err(errors.to_string()),
+    };
+    match server::run(settings, &warnings, Box::new(read_settings)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ ServeError::Refused(_)) => fail(REFUSED, &error.to_string()),
+        Err(error @ (ServeError::Bind(_) | ServeError::AdminBind { .. })) => fail(NOT_BOUND, &error.to_string()),
+        Err(error) => fail(FAILED, &error.to_string()),
+    }
 }
 
 fn not_built(command: &str) -> ExitCode {

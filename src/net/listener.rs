@@ -1,6 +1,5 @@
 //! The addresses that doorward listens on: `net.bindIp`, `net.port`, `net.ipv6` and `net.unixDomainSocket`, as mongod reads them.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -12,6 +11,7 @@ use tokio::net::{TcpListener, UnixListener};
 
 use super::stream::Transport;
 use crate::config::settings::Net;
+use crate::session::ClientAddress;
 
 /// The idle time after which a silent client is probed, as mongod caps it.
 const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(120);
@@ -22,24 +22,6 @@ const KEEPALIVE: std::time::Duration = std::time::Duration::from_secs(120);
 pub struct BindError {
     address: String,
     source: io::Error,
-}
-
-/// Where a client comes from, printed as mongod prints `remote`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ClientAddress {
-    /// Address and port.
-    Tcp(SocketAddr),
-    /// A unix socket has no peer address.
-    Unix,
-}
-
-impl fmt::Display for ClientAddress {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => address.fmt(formatter),
-            Self::Unix => formatter.write_str("anonymous unix socket:27017"),
-        }
-    }
 }
 
 /// One bound address.
@@ -72,7 +54,7 @@ impl Listener {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 socket2::SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-                Ok((Transport::Tcp(stream), ClientAddress::Tcp(unmapped(address))))
+                Ok((Transport::Tcp(stream), ClientAddress::Tcp(address)))
             }
             Self::Unix(listener, _) => Ok((Transport::Unix(listener.accept().await?.0), ClientAddress::Unix)),
         }
@@ -86,10 +68,6 @@ impl Listener {
             Self::Unix(_, file) => file.0.display().to_string(),
         }
     }
-}
-
-fn unmapped(address: SocketAddr) -> SocketAddr {
-    SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
 /// Binds everything that `net` names.

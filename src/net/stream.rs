@@ -41,6 +41,17 @@ pub enum Stream {
     Tls(Box<TlsStream<Prefixed>>),
 }
 
+impl Transport {
+    /// The address that the client connected to; `None` for a unix socket.
+    #[must_use]
+    pub fn local_ip(&self) -> Option<std::net::IpAddr> {
+        match self {
+            Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip().to_canonical()),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 impl Stream {
     /// Whether TLS protects it.
     #[must_use]

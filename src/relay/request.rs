@@ -1,7 +1,5 @@
 //! The client's message on its way to the upstream.
 
-use std::io;
-
 use super::RelayError;
 use super::copy::{Broken, copy};
 use crate::authz::Allowed;

@@ -2,6 +2,7 @@
 //! and it ends with one log line.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,18 +11,17 @@ use tokio::time::timeout;
 
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
-use super::{Server, open};
+use super::{Server, open, unix_now_ms};
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::net::channel::Channel;
-use crate::net::listener::ClientAddress;
 use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
-use crate::session::Session;
-use crate::session::picture::UpstreamPicture;
+use crate::names::UserName;
+use crate::session::{ClientAddress, Context, Session, State, UpstreamPicture, UserLookup};
 use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
-use crate::wire::close::CloseReason;
+use crate::wire::CloseReason;
 use crate::x509::peer::PeerIdentity;
 
 /// Why a connection ended.
@@ -83,21 +83,49 @@ impl End {
 /// A connection whose handshake is done, with everything its commands need.
 pub(super) struct ClientConnection<'a> {
     pub(super) server: &'a Server,
-    pub(super) snapshot: Arc<Snapshot>,
     pub(super) log: ConnectionLog,
     pub(super) place: Place,
-    pub(super) address: ClientAddress,
     pub(super) channel: Channel,
-    pub(super) peer: Option<PeerIdentity>,
+    pub(super) surroundings: Surroundings,
     pub(super) session: Session,
-    /// The picture of the upstream as this connection last looked at it.
-    pub(super) picture: Arc<UpstreamPicture>,
+    /// What the user store's generation was when the session's user was last looked at.
+    pub(super) users_generation: u64,
     /// Opened at the first forward.
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
     pub(super) counts: Counts,
     /// The state that the gauge of connection states holds for this connection.
     pub(super) shown_state: &'static str,
+}
+
+/// Everything beside the session itself that a command is judged by.
+pub(super) struct Surroundings {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The picture of the upstream as this connection last looked at it.
+    pub(super) picture: Arc<UpstreamPicture>,
+    peer: Option<PeerIdentity>,
+    tls: bool,
+    client_address: ClientAddress,
+    server_address: Option<IpAddr>,
+    connection_id: i32,
+}
+
+impl Surroundings {
+    /// As the session takes it.
+    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserName, UserLookup)]) -> Context<'c> {
+        Context {
+            policy: &self.snapshot.policy,
+            picture: &self.picture,
+            peer: self.peer.as_ref(),
+            tls: self.tls,
+            client_address: self.client_address,
+            server_address: self.server_address,
+            connection_id: self.connection_id,
+            now_ms: unix_now_ms(),
+            nonce,
+            users,
+        }
+    }
 }
 
 /// What a connection did.
@@ -119,6 +147,7 @@ pub(super) async fn serve(
     let snapshot = server.snapshot.load_full();
     let log = ConnectionLog::new(server.log.clone(), place.id, address.to_string());
     log.accepted(server.registry.len());
+    let server_address = transport.local_ip();
     let seconds = snapshot.settings.proxy.handshake_timeout_seconds;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
     let opened = tokio::select! {
@@ -142,13 +171,19 @@ pub(super) async fn serve(
     let mut connection = ClientConnection {
         server,
         session: Session::new(),
+        surroundings: Surroundings {
+            snapshot,
+            picture,
+            peer: opened.peer,
+            tls: opened.channel.stream.is_tls(),
+            client_address: address,
+            server_address,
+            connection_id: place.id,
+        },
         channel: opened.channel,
-        peer: opened.peer,
-        snapshot,
         log,
         place,
-        address,
-        picture,
+        users_generation: server.users.generation(),
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),
@@ -196,13 +231,17 @@ impl ClientConnection<'_> {
 
     /// The newest picture of the upstream.
     pub(super) fn refresh_picture(&mut self) -> Result<(), End> {
-        self.picture = self.server.pictures.borrow().clone().ok_or(End::UpstreamLost)?;
+        self.surroundings.picture = self.server.pictures.borrow().clone().ok_or(End::UpstreamLost)?;
         Ok(())
     }
 
     /// Moves this connection to the state that its session is in now, in the gauge.
     pub(super) fn show_state(&mut self) {
-        let state = self.session.state().label();
+        let state = match self.session.state() {
+            State::Unauthenticated => "unauthenticated",
+            State::User(_) => "user",
+            State::Member(_) => "member",
+        };
         if state != self.shown_state {
             self.server.metrics.connection_state(self.shown_state, -1.0);
             self.server.metrics.connection_state(state, 1.0);
@@ -226,10 +265,14 @@ impl ClientConnection<'_> {
     /// What the connection was and did, for its last log line.
     fn summary(&self, end: &End) -> serde_json::Value {
         json!({
-            "reason": end.to_string(), "state": self.shown_state, "user": self.session.user_name().map(ToString::to_string),
+            "reason": end.to_string(), "state": self.shown_state, "user": self.session.state().user().map(ToString::to_string),
             "forwarded": self.counts.forwarded, "answered": self.counts.answered, "transitional": self.counts.transitional,
             "bytesToUpstream": self.moved.requests, "bytesToClient": self.moved.replies,
         })
+    }
+
+    fn application_name(&self) -> Option<String> {
+        self.session.client_metadata().and_then(|metadata| application_name(metadata))
     }
 
     /// Tells the operator, once a connection, that somebody came without credentials in transition.
@@ -238,12 +281,16 @@ impl ClientConnection<'_> {
         self.server.metrics.operations_transitional.increment(1);
         if self.counts.transitional == 1 {
             let attributes = json!({
-                "remote": self.log.remote(), "applicationName": self.session.application_name(), "command": command,
+                "remote": self.log.remote(), "applicationName": self.application_name(), "command": command,
                 "remedy": "this client would be refused without security.transitionToAuth: give it credentials",
             });
             self.log.access(Severity::Warning, 9_000_010, "Unauthenticated operation allowed by transitionToAuth", attributes);
         }
     }
+}
+
+fn application_name(metadata: &bson::raw::RawDocument) -> Option<String> {
+    metadata.get_document("application").ok()?.get_str("name").ok().map(str::to_owned)
 }
 
 /// An idle upstream connection has nothing to say: whatever it says ends the connection.

@@ -22,7 +22,8 @@ use self::snapshot::{Randomness, Snapshot, SnapshotError};
 use crate::admin::events::{control, network};
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
-use crate::admin::{http, log};
+use crate::admin::http;
+use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
 use crate::upstream::monitor::{self, MonitorEvent, Picture};
@@ -72,17 +73,17 @@ pub(crate) struct Server {
 ///
 /// # Errors
 /// It could not start. Nothing is served then.
-pub fn run(settings: Settings, read_settings: ReadSettings) -> Result<(), ServeError> {
+pub fn run(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(settings, read_settings));
+    let result = runtime.block_on(serve(settings, warnings, read_settings));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve(settings: Settings, read_settings: ReadSettings) -> Result<(), ServeError> {
+async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
     raise_file_limit();
     let log = Log::open(&settings.log)?;
-    start_lines(&log, &settings);
+    start_lines(&log, &settings, warnings);
     let randomness = Randomness::new()?;
     let snapshot = Snapshot::load(settings, &randomness, 1, unix_now())?;
     let listeners = listener::bind(&snapshot.settings.net)?;
@@ -121,12 +122,18 @@ async fn bind_admin(settings: &Settings) -> Result<Option<tokio::net::TcpListene
 }
 
 /// The lines that mongod writes when it starts, as far as they are true of doorward, and what an operator should know.
-fn start_lines(log: &Log, settings: &Settings) {
+fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
     let attributes = json!({ "pid": std::process::id(), "port": settings.net.port, "version": env!("CARGO_PKG_VERSION") });
     control(log, Severity::Info, 4_615_611, "doorward starting", attributes);
     if !settings.ignored.is_empty() {
         let text = "Options that concern only a database are ignored";
         control(log, Severity::Info, 9_000_001, text, json!({ "options": settings.ignored }));
+    }
+    for warning in warnings {
+        let attributes: serde_json::Map<_, _> =
+            warning.attributes.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
+        let attributes = json!({ "warning": warning.message, "component": warning.component, "attr": attributes });
+        control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
     }
     if !settings.security.access_control {
         let text = "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";

@@ -19,7 +19,7 @@ use crate::net::channel::Channel;
 use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
 use crate::net::stream::{Prefixed, Stream, Transport};
-use crate::tls::server::{Judgement, ServerTls};
+use crate::tls::server::{Judgement, Rejection, ServerTls};
 use crate::x509::peer::PeerIdentity;
 
 /// mongod's code for a connection that TLS rules forbid.
@@ -120,13 +120,16 @@ fn judge(
     let certificate = match tls.judge(certificates, now) {
         Judgement::Accept { verified } => verified,
         Judgement::AcceptUnverified { reason } => {
-            log.certificate(Severity::Warning, 23235, "SSL peer certificate validation failed", json!({ "reason": reason }));
+            log.certificate(Severity::Warning, 23235, "SSL peer certificate validation failed", json!({ "reason": reason.to_string() }));
             None
         }
-        Judgement::Reject { reason, log_id } => {
-            let text = if log_id == 23255 { "No SSL certificate provided by peer; connection rejected" } else { "SSL peer certificate validation failed; connection rejected" };
-            log.certificate(Severity::Error, log_id, text, json!({ "reason": reason }));
-            return Err(Refused::tls("certificate", reason));
+        Judgement::Reject { reason } => {
+            let text = match reason {
+                Rejection::NoCertificate => "No SSL certificate provided by peer; connection rejected",
+                Rejection::Invalid(_) => "SSL peer certificate validation failed; connection rejected",
+            };
+            log.certificate(Severity::Error, reason.log_id(), text, json!({ "reason": reason.to_string() }));
+            return Err(Refused::tls("certificate", reason.to_string()));
         }
     };
     let Some(certificate) = certificate else { return Ok(None) };

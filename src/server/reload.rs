@@ -61,6 +61,6 @@ pub(super) fn show_certificates(server: &Server) {
     let Some(tls) = &snapshot.tls else { return };
     for (option, path, not_after) in tls.expirations() {
         let left = not_after.saturating_sub(unix_now());
-        server.metrics.certificate_days_left(option.to_owned(), path.display().to_string(), left);
+        server.metrics.certificate_days_left((*option).to_owned(), path.display().to_string(), left);
     }
 }

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication};
 use crate::keyfile::{KeyFile, KeyFileError};
+use crate::scram::Credential;
 use crate::secret::Secret;
-use crate::session::policy::Policy;
+use crate::session::{Cidr, Policy};
 use crate::tls::client::ClientTls;
-use crate::tls::error::TlsError;
+use crate::tls::TlsError;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
 use crate::upstream::login::{DerivedKeys, Login};
-use crate::x509::dn::DistinguishedName;
 use crate::x509::membership::MembershipRule;
+use crate::x509::peer::PeerIdentity;
 
 /// What is random and stays the same as long as the process lives.
 pub struct Randomness {
@@ -88,17 +89,42 @@ impl Snapshot {
         let tls = load_server_tls(&settings, now)?;
         let keyfile = settings.security.key_file.as_deref().map(read_keyfile).transpose()?.map(Arc::new);
         let membership = membership(&settings, tls.as_ref())?;
-        let policy = Policy::new(
-            &settings,
-            membership,
-            system_credentials(&settings, keyfile.as_deref(), randomness),
-            Secret::new(randomness.decoy_key.to_vec()),
-        );
+        let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
+        let policy = policy(&settings, membership, system_credentials, randomness)?;
         let upstream = &settings.proxy.upstream;
         let client_tls = upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?;
         let connector = Connector::new(upstream, client_tls, login(&settings, keyfile.as_ref()));
         Ok(Self { tls, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
     }
+}
+
+fn policy(
+    settings: &Settings,
+    membership: Option<MembershipRule>,
+    system_credentials: Vec<Arc<Credential>>,
+    randomness: &Randomness,
+) -> Result<Policy, SnapshotError> {
+    let Settings { security, parameters, proxy, net, .. } = settings;
+    let ranges = security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
+    let wrong = |error: crate::session::InvalidCidr| SnapshotError::Name {
+        option: "security.clusterIpSourceAllowlist",
+        reason: error.to_string(),
+    };
+    Ok(Policy {
+        access_control: security.access_control,
+        transition_to_auth: security.transition_to_auth,
+        mechanisms: parameters.authentication_mechanisms.clone(),
+        cluster_auth_mode: security.cluster_auth_mode,
+        enforce_user_cluster_separation: parameters.enforce_user_cluster_separation,
+        decoy_secret: proxy.hide_unknown_users.then(|| Secret::new(randomness.decoy_key.to_vec())),
+        scram_iteration_count: parameters.scram_iteration_count,
+        scram_sha256_iteration_count: parameters.scram_sha256_iteration_count,
+        membership,
+        system_credentials,
+        cluster_ip_source_allowlist: ranges.transpose().map_err(wrong)?,
+        compressors: net.compressors.clone(),
+        allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
+    })
 }
 
 fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, TlsError> {
@@ -122,7 +148,7 @@ fn system_credentials(
     settings: &Settings,
     keyfile: Option<&KeyFile>,
     randomness: &Randomness,
-) -> Vec<Arc<crate::scram::Credential>> {
+) -> Vec<Arc<Credential>> {
     match keyfile {
         Some(keyfile) if settings.security.cluster_auth_mode != ClusterAuthMode::X509 => {
             keyfile.credentials(randomness.system_salt, settings.parameters.scram_sha256_iteration_count)
@@ -140,8 +166,8 @@ fn membership(settings: &Settings, tls: Option<&ServerTls>) -> Result<Option<Mem
     } else if let Some(value) = &settings.tls.cluster_auth_x509_extension_value {
         MembershipRule::by_extension(value.clone())
     } else {
-        let subject = DistinguishedName::from_der(tls.subject());
-        MembershipRule::by_server_subject(&subject.map_err(|error| wrong("net.tls.certificateKeyFile")(&error))?)
+        let own = PeerIdentity::from_der(tls.subject(), false).map_err(|error| wrong("net.tls.certificateKeyFile")(&error))?;
+        MembershipRule::by_server_subject(&own.subject)
     };
     match settings.parameters.tls_x509_cluster_auth_dn_override.as_deref() {
         None | Some("") => Ok(Some(rule)),

@@ -13,8 +13,7 @@ use tokio::time::Instant;
 use super::answers::next_reply_id;
 use super::connection::{ClientConnection, End};
 use super::registry::Wake;
-use super::unix_now_ms;
-use crate::session::TopologyWait;
+use crate::session::AwaitTopology;
 use crate::wire::request::Envelope;
 
 /// Why a wait is over.
@@ -27,7 +26,10 @@ enum Over {
 
 impl ClientConnection<'_> {
     /// Waits and answers: once, or for ever when the client allowed a stream.
-    pub(super) async fn await_topology(&mut self, envelope: Envelope, wait: TopologyWait) -> Result<(), End> {
+    pub(super) async fn await_topology(&mut self, envelope: Envelope, mut wait: AwaitTopology) -> Result<(), End> {
+        for event in std::mem::take(&mut wait.events) {
+            self.record(&event);
+        }
         let mut response_to = envelope.request_id;
         let plaintext = !self.channel.stream.is_tls();
         loop {
@@ -38,7 +40,11 @@ impl ClientConnection<'_> {
                 self.channel.write(&bytes).await.map_err(End::Client)?;
                 return Err(End::Draining);
             }
-            let body = self.session.hello_again(&wait, &self.picture, unix_now_ms(), self.place.id);
+            // A hello that waits authenticates nobody: it needs neither users nor a nonce.
+            let (body, events) = self.session.hello_again(&mut wait, &self.surroundings.context(&|| [0; 24], &[]));
+            for event in &events {
+                self.record(event);
+            }
             self.counts.answered = self.counts.answered.saturating_add(1);
             self.server.metrics.operations_answered.increment(1);
             let bytes = envelope.exhaust_reply(reply_id, response_to, &body, wait.exhaust, plaintext);
@@ -51,19 +57,18 @@ impl ClientConnection<'_> {
     }
 
     /// Waits until the picture differs from what the client last saw, at most as long as it asked for.
-    async fn topology_changes(&mut self, wait: &TopologyWait) -> Result<Over, End> {
+    async fn topology_changes(&mut self, wait: &AwaitTopology) -> Result<Over, End> {
         let mut pictures = self.server.pictures.clone();
         let deadline = Instant::now() + Duration::from_millis(wait.max_await_ms);
         self.place.control.set_busy(false);
         self.channel.incoming.rest();
-        let seen = self.picture.topology_version();
         loop {
             if let Some(picture) = pictures.borrow_and_update().clone() {
-                self.picture = picture;
+                self.surroundings.picture = picture;
             } else {
                 return Err(End::UpstreamLost);
             }
-            if self.picture.topology_version() != seen {
+            if self.surroundings.picture.topology_version() != Some(wait.topology_version) {
                 return Ok(Over::Answer);
             }
             tokio::select! {

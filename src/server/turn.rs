@@ -1,9 +1,9 @@
 //! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
 
 use super::connection::{ClientConnection, End};
-use crate::authz;
+use crate::authz::{self, Permit, Subject};
 use crate::relay::{self, ReplyForm};
-use crate::session::{Effect, Permit};
+use crate::session::Effect;
 use crate::wire::MAX_MESSAGE_SIZE;
 use crate::wire::command::Command;
 use crate::wire::compressed::{self, Unwrapped};
@@ -38,8 +38,6 @@ enum Judged {
     Refused(Envelope, Refusal),
     /// To be forwarded.
     Forward(Forwarding),
-    /// Nothing: mongod ignores it too.
-    Ignored,
 }
 
 /// A message on its way to the upstream.
@@ -47,7 +45,8 @@ struct Forwarding {
     envelope: Envelope,
     allowed: authz::Allowed,
     changes_users: bool,
-    transitional: Option<String>,
+    /// The command, when nobody is authenticated.
+    by_nobody: Option<String>,
 }
 
 impl ClientConnection<'_> {
@@ -65,9 +64,10 @@ impl ClientConnection<'_> {
     pub(super) async fn turn(&mut self) -> Result<(), End> {
         let header = self.header().await?;
         self.place.control.set_busy(true);
-        let may_forward = self.session.may_forward(&self.snapshot.policy);
+        self.refresh_user().await?;
+        let may_forward = self.session.state().is_authenticated() || !self.surroundings.snapshot.policy.enforces_authentication();
         if !may_forward {
-            let most = self.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
+            let most = self.surroundings.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
             if header.message_length > most {
                 return Err(End::TooLargeBeforeAuthentication(header.message_length));
             }
@@ -116,11 +116,8 @@ impl ClientConnection<'_> {
                 HeadState::NeedMore { total } => total,
                 HeadState::Ready { request, .. } => {
                     let Ok(command) = request.command else { return Ok(None) };
-                    if self.session.answers_locally(command.name) {
-                        return Ok(None);
-                    }
-                    let Some(permit) = self.session.permit(&self.snapshot.policy) else { return Ok(None) };
-                    return Ok(authorize(permit, &command, request.envelope, self.session.is_authenticated()).ok());
+                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else { return Ok(None) };
+                    return Ok(authorize(permit, &command, request.envelope).ok());
                 }
             };
             while self.channel.incoming.len() < wanted {
@@ -130,22 +127,20 @@ impl ClientConnection<'_> {
     }
 
     async fn compressed_turn(&mut self, header: Header, may_forward: bool) -> Result<(), End> {
-        let parameters = &self.snapshot.settings.parameters;
+        let parameters = &self.surroundings.snapshot.settings.parameters;
         let most = if may_forward { MAX_MESSAGE_SIZE } else { parameters.pre_auth_maximum_message_size_bytes };
-        if self.snapshot.policy.compressors().is_empty() {
-            return Err(crate::wire::close::CloseReason::CompressionDisabled.into());
+        if self.surroundings.snapshot.policy.compressors.is_empty() {
+            return Err(crate::wire::CloseReason::CompressionDisabled.into());
         }
         let length = self.whole(header).await?;
         let unwrapped = compressed::unwrap(self.channel.incoming.available().get(..length).unwrap_or_default(), most)?;
         self.channel.incoming.consume(length);
         let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
+        let with = |envelope: Envelope| Envelope { compressor: Some(compressor), ..envelope };
         let judged = match self.judge_whole(&message).await? {
-            Judged::Local(envelope, effect) => Judged::Local(envelope.compressed_with(compressor), effect),
-            Judged::Refused(envelope, refusal) => Judged::Refused(envelope.compressed_with(compressor), refusal),
-            Judged::Forward(forwarding) => {
-                Judged::Forward(Forwarding { envelope: forwarding.envelope.compressed_with(compressor), ..forwarding })
-            }
-            Judged::Ignored => Judged::Ignored,
+            Judged::Local(envelope, effect) => Judged::Local(with(envelope), effect),
+            Judged::Refused(envelope, refusal) => Judged::Refused(with(envelope), refusal),
+            Judged::Forward(forwarding) => Judged::Forward(Forwarding { envelope: with(forwarding.envelope), ..forwarding }),
         };
         self.execute(header, judged, &message).await
     }
@@ -160,7 +155,7 @@ impl ClientConnection<'_> {
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
         Ok(match effect {
-            Effect::Forward(permit) => match authorize(permit, &command, request.envelope, self.session.is_authenticated()) {
+            Effect::Forward(permit) => match authorize(permit, &command, request.envelope) {
                 Ok(forwarding) => Judged::Forward(forwarding),
                 Err(refusal) => Judged::Refused(request.envelope, refusal),
             },
@@ -170,20 +165,16 @@ impl ClientConnection<'_> {
 
     async fn execute(&mut self, header: Header, judged: Judged, message: &[u8]) -> Result<(), End> {
         match judged {
-            Judged::Ignored => Ok(()),
             Judged::Local(envelope, effect) => self.answer(envelope, effect).await,
-            Judged::Refused(envelope, refusal) => {
-                let refusal = self.with_cluster_time(refusal);
-                self.refuse(envelope, &refusal).await
-            }
+            Judged::Refused(envelope, refusal) => self.refuse(envelope, &refusal).await,
             Judged::Forward(forwarding) => self.forward(header, forwarding, Some(message)).await,
         }
     }
 
     /// Sends a message on and brings its replies back. `whole` holds it when it was read already.
     async fn forward(&mut self, header: Header, forwarding: Forwarding, whole: Option<&[u8]>) -> Result<(), End> {
-        let Forwarding { envelope, allowed, changes_users, transitional } = forwarding;
-        if let Some(command) = transitional {
+        let Forwarding { envelope, allowed, changes_users, by_nobody } = forwarding;
+        if let Some(command) = by_nobody.filter(|_| self.surroundings.snapshot.policy.transition_to_auth) {
             self.count_transitional(&command);
         }
         if self.upstream.is_none() {
@@ -219,13 +210,14 @@ impl ClientConnection<'_> {
     }
 }
 
-fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, authenticated: bool) -> Result<Forwarding, Refusal> {
+fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope) -> Result<Forwarding, Refusal> {
+    let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
     let allowed = authz::authorize(permit, command).map_err(Refusal::Command)?;
     Ok(Forwarding {
         envelope,
         allowed,
         changes_users: USER_ADMINISTRATION.contains(&command.name),
-        transitional: (!authenticated).then(|| command.name.to_owned()),
+        by_nobody: nobody.then(|| command.name.to_owned()),
     })
 }
 

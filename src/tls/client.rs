@@ -108,6 +108,18 @@ impl ClientTls {
         Ok(Self { config: Arc::new(config), certificate, expirations })
     }
 
+    /// Makes a TLS connection to the upstream on `transport`. `host` is what its certificate has to name.
+    ///
+    /// # Errors
+    /// The handshake fails or the certificate is refused; the text says why.
+    pub async fn connect<S>(&self, host: &str, transport: S) -> std::io::Result<tokio_rustls::client::TlsStream<S>>
+    where
+        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    {
+        let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        tokio_rustls::TlsConnector::from(Arc::clone(&self.config)).connect(name, transport).await
+    }
+
     /// The client certificate (DER) that is shown to the upstream.
     #[must_use]
     pub fn certificate(&self) -> Option<&CertificateDer<'static>> {

@@ -78,7 +78,7 @@ impl Connection {
             if let Some(bytes) = length.and_then(|length| available.get(..length)) {
                 let ReplyMessage { flags, body, .. } =
                     message::parse_reply(bytes).map_err(|reason| UpstreamError::Protocol(reason.to_string()))?;
-                let answer = (body.to_raw_document_buf(), flags);
+                let answer = (body.to_owned(), flags);
                 self.channel.incoming.consume(length.unwrap_or_default());
                 self.channel.incoming.rest();
                 return Ok(answer);

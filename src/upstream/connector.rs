@@ -84,5 +84,5 @@ impl Connector {
 }
 
 fn hello(metadata: &RawDocument) -> RawDocumentBuf {
-    bson::rawdoc! { "hello": 1, "client": metadata.to_raw_document_buf(), "$db": "admin" }
+    bson::rawdoc! { "hello": 1, "client": metadata.to_owned(), "$db": "admin" }
 }

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::{UpstreamError, is_ok};
-use crate::session::picture::UpstreamPicture;
+use crate::session::UpstreamPicture;
 
 /// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
 const MAX_AWAIT_MS: i64 = 10_000;
@@ -80,14 +80,14 @@ async fn watch_once(
             // A server that knows no topologyVersion is asked again and again.
             tokio::time::sleep(Duration::from_millis(500)).await;
             hello = patiently(connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" })).await?;
-            publish(pictures, &hello);
+            publish(pictures, &hello)?;
             continue;
         };
         patiently(connection.start_stream(&request)).await?;
         loop {
             let (reply, more) = patiently(connection.next_streamed("hello")).await?;
             hello = reply;
-            publish(pictures, &hello);
+            publish(pictures, &hello)?;
             if !more {
                 break;
             }
@@ -95,12 +95,11 @@ async fn watch_once(
     }
 }
 
-fn publish(pictures: &watch::Sender<Picture>, hello: &bson::raw::RawDocument) {
-    pictures.send_modify(|picture| {
-        if let Some(current) = picture {
-            *picture = Some(Arc::new(current.with_hello(hello.to_raw_document_buf())));
-        }
-    });
+fn publish(pictures: &watch::Sender<Picture>, hello: &RawDocumentBuf) -> Result<(), UpstreamError> {
+    let Some(current) = pictures.borrow().clone() else { return Ok(()) };
+    let newer = current.with_hello(hello.clone()).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+    pictures.send_replace(Some(Arc::new(newer)));
+    Ok(())
 }
 
 async fn patiently<T>(work: impl Future<Output = Result<T, UpstreamError>>) -> Result<T, UpstreamError> {
@@ -121,7 +120,7 @@ async fn learn(connection: &mut Connection) -> Result<UpstreamPicture, UpstreamE
 }
 
 fn streaming_hello(last: &bson::raw::RawDocument) -> Option<RawDocumentBuf> {
-    let version = last.get_document("topologyVersion").ok()?.to_raw_document_buf();
+    let version = last.get_document("topologyVersion").ok()?.to_owned();
     Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": MAX_AWAIT_MS, "$db": "admin" })
 }
 

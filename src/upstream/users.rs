@@ -4,6 +4,7 @@
 //! forgotten at once ([`UserStore::forget`]); what changes elsewhere is seen after `proxy.userCacheSeconds` at the latest.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::UpstreamError;
 use super::connection::Connection;
 use super::connector::Connector;
 use crate::names::UserName;
-use crate::session::users::{UserLookup, UserRecord};
+use crate::session::{UserLookup, UserRecord};
 
 /// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
 const MOST_USERS: usize = 10_000;
@@ -22,23 +23,18 @@ const MOST_USERS: usize = 10_000;
 /// Asks the upstream for users.
 pub struct UserStore {
     greatest_age: Duration,
-    cache: Mutex<Cache>,
+    cache: Mutex<HashMap<UserName, (Instant, Arc<UserRecord>)>>,
+    /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept, and connections look their user up again.
+    generation: AtomicU64,
     /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
     connection: tokio::sync::Mutex<Option<Connection>>,
-}
-
-#[derive(Default)]
-struct Cache {
-    users: HashMap<UserName, (Instant, Arc<UserRecord>)>,
-    /// Grows at each [`UserStore::forget`], so that an answer that was on its way then is not kept.
-    generation: u64,
 }
 
 impl UserStore {
     /// An empty store.
     #[must_use]
     pub fn new(greatest_age: Duration) -> Self {
-        Self { greatest_age, cache: Mutex::default(), connection: tokio::sync::Mutex::new(None) }
+        Self { greatest_age, cache: Mutex::default(), generation: AtomicU64::new(0), connection: tokio::sync::Mutex::new(None) }
     }
 
     /// What the upstream knows of `user`, or knew within the greatest age.
@@ -54,16 +50,16 @@ impl UserStore {
         if let Some(record) = self.remembered(user) {
             return Ok(UserLookup::Found(record));
         }
-        let generation = self.lock().generation;
+        let generation = self.generation();
         let reply = ask(&mut connection, connector, user).await?;
-        let Some(record) = read(&reply)? else { return Ok(UserLookup::NotFound) };
-        let record = Arc::new(record);
+        let answer = UserLookup::from_reply(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+        let UserLookup::Found(record) = answer else { return Ok(UserLookup::NotFound) };
         let mut cache = self.lock();
-        if cache.generation == generation {
-            if cache.users.len() >= MOST_USERS {
-                cache.users.clear();
+        if self.generation() == generation {
+            if cache.len() >= MOST_USERS {
+                cache.clear();
             }
-            cache.users.insert(user.clone(), (Instant::now(), Arc::clone(&record)));
+            cache.insert(user.clone(), (Instant::now(), Arc::clone(&record)));
         }
         Ok(UserLookup::Found(record))
     }
@@ -71,27 +67,30 @@ impl UserStore {
     /// Forgets every user: something about users or roles has changed.
     pub fn forget(&self) {
         let mut cache = self.lock();
-        cache.users.clear();
-        cache.generation = cache.generation.wrapping_add(1);
+        cache.clear();
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever something about users may have changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     fn remembered(&self, user: &UserName) -> Option<Arc<UserRecord>> {
         let cache = self.lock();
-        let (since, record) = cache.users.get(user)?;
+        let (since, record) = cache.get(user)?;
         (since.elapsed() <= self.greatest_age).then(|| Arc::clone(record))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Cache> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserName, (Instant, Arc<UserRecord>)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Asks on the store's connection; one that was closed meanwhile is opened anew, once.
 async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserName) -> Result<RawDocumentBuf, UpstreamError> {
-    let request = rawdoc! {
-        "usersInfo": { "user": user.name.as_str(), "db": user.database.as_str() },
-        "showCredentials": true, "showPrivileges": true, "$db": "admin",
-    };
+    let request = UserRecord::users_info_command(user);
     // The connection is taken out while it is used: a question that is given up half-way must not leave its answer to the next.
     if let Some(mut connection) = slot.take()
         && let Ok(reply) = connection.command("usersInfo", &request).await
@@ -103,14 +102,6 @@ async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserNa
     let reply = connection.command("usersInfo", &request).await?;
     *slot = Some(connection);
     Ok(reply)
-}
-
-fn read(reply: &RawDocumentBuf) -> Result<Option<UserRecord>, UpstreamError> {
-    let malformed = |text: String| UpstreamError::Protocol(text);
-    let users = reply.get_array("users").map_err(|error| malformed(error.to_string()))?;
-    let Some(first) = users.into_iter().next() else { return Ok(None) };
-    let document = first.ok().and_then(|value| value.as_document()).ok_or_else(|| malformed("usersInfo without a document".into()))?;
-    UserRecord::from_users_info(document).map(Some).map_err(|error| malformed(error.to_string()))
 }
 
 fn metadata() -> RawDocumentBuf {

@@ -43,6 +43,9 @@ pub enum CloseReason {
     /// An `OP_COMPRESSED` that declares a size that no message may have.
     #[error("Compressed message declares an invalid uncompressed size: {0}")]
     UncompressedSize(i32),
+    /// An `OP_COMPRESSED` although `net.compression.compressors` is `disabled`.
+    #[error("Compression is disabled (net.compression.compressors)")]
+    CompressionDisabled,
     /// An `OP_COMPRESSED` by a compressor that is not known.
     #[error("Invalid compressor ID in compressed message: {0}")]
     UnknownCompressor(u8),
