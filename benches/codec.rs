@@ -1,5 +1,5 @@
 //! What the codec costs per message. `head` is on the path of every forwarded request; the others are on the path of logins and errors.
-#![expect(missing_docs, reason = "the functions that criterion makes have none")]
+#![expect(clippy::unwrap_used, reason = "a bench stops at the first surprise")]
 
 use std::hint::black_box;
 
