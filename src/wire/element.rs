@@ -84,7 +84,7 @@ impl<'a> Element<'a> {
 
 /// The characters of a string value, without its length and its NUL.
 pub(super) fn text(value: &[u8]) -> Option<&[u8]> {
-    value.get(4..)?.split_last().map(|(_, text)| text)
+    value.get(4..)?.split_last().filter(|(last, _)| **last == 0).map(|(_, text)| text)
 }
 
 /// The elements at the top level of a document, first to last. Ends at the end of the document or where it is malformed.

@@ -18,6 +18,8 @@ const ALLOWED: [&str; 9] =
 
 /// The flag that asks for more than one reply.
 const EXHAUST: i32 = 1 << 6;
+/// The flag that lets a secondary answer; mongod makes a `$readPreference` of it.
+const SECONDARY_OK: i32 = 1 << 2;
 
 const READ_PREFERENCE: &[u8] = b"$readPreference";
 const QUERY_OPTIONS: &[u8] = b"$queryOptions";
@@ -25,8 +27,9 @@ const QUERY_OPTIONS: &[u8] = b"$queryOptions";
 /// Parses a whole `OP_QUERY`.
 pub(super) fn parse<'a>(header: &Header, message: &'a [u8]) -> Result<Request<'a>, CloseReason> {
     let (namespace, rest) = namespace(message)?;
+    let flags = i32_at(message, HEADER_LEN).unwrap_or_default();
     let command = match command_database(namespace) {
-        Some(database) => command(message, namespace, database, rest).map_err(Refusal::Command),
+        Some(database) => command(flags, namespace, database, rest).map_err(Refusal::Command),
         None => Err(Refusal::LegacyOpcode { name: "OP_QUERY" }),
     };
     Ok(Request { envelope: envelope(header), command })
@@ -64,12 +67,7 @@ fn command_database(namespace: &[u8]) -> Option<&[u8]> {
     (parts.next()? == b"$cmd").then_some(database)
 }
 
-fn command<'a>(
-    message: &[u8],
-    namespace: &[u8],
-    database_name: &'a [u8],
-    mut rest: &'a [u8],
-) -> Result<Command<'a>, CommandError> {
+fn command<'a>(flags: i32, namespace: &[u8], database_name: &'a [u8], mut rest: &'a [u8]) -> Result<Command<'a>, CommandError> {
     let too_short = || location(18634, "Not enough data to read");
     let _skip = take_i32(&mut rest).ok_or_else(too_short)?;
     let number_to_return = take_i32(&mut rest).ok_or_else(too_short)?;
@@ -77,7 +75,7 @@ fn command<'a>(
     if !behind.is_empty() {
         document(behind)?;
     }
-    if i32_at(message, HEADER_LEN).is_some_and(|flags| flags & EXHAUST != 0) {
+    if flags & EXHAUST != 0 {
         let (namespace, query) = (String::from_utf8_lossy(namespace), text::document(query.as_bytes()));
         return Err(location(18527, format!("The 'exhaust' OP_QUERY flag is invalid for commands: {namespace} {query}")));
     }
@@ -85,15 +83,15 @@ fn command<'a>(
         let errmsg = format!("Bad numberToReturn ({number_to_return}) for $cmd type ns - can only be 1 or -1");
         return Err(location(16979, errmsg));
     }
-    let body = unwrap(query)?;
-    if Elements::of(body.as_bytes()).named(b"$db").is_some() {
+    let unwrapped = unwrap(query)?;
+    if Elements::of(unwrapped.body.as_bytes()).named(b"$db").is_some() {
         return Err(location(40621, "$db is not allowed in OP_QUERY requests"));
     }
-    // mongod appends `$db` before it looks for the name, so that it becomes the name of an empty command.
-    let name = Elements::of(body.as_bytes()).next().map_or(b"$db".as_slice(), |element| element.name);
-    let Some(name) = std::str::from_utf8(name).ok().filter(|name| ALLOWED.contains(name)) else {
+    let name = unwrapped.name(flags);
+    let Some(name) = std::str::from_utf8(name).ok().filter(|name| unwrapped.starts_with(name) && ALLOWED.contains(name)) else {
         return Err(unsupported(&String::from_utf8_lossy(name)));
     };
+    let body = unwrapped.body;
     Ok(Command { name, database: database(database_name)?, body, protocol: Protocol::Query, exhaust_allowed: false })
 }
 
@@ -110,21 +108,43 @@ fn document(bytes: &[u8]) -> Result<(&RawDocument, &[u8]), CommandError> {
     })
 }
 
-/// The command inside `{$query: <command>}` or `{query: <command>}`, or the document itself.
-fn unwrap(query: &RawDocument) -> Result<&RawDocument, CommandError> {
+/// A command without its wrapper.
+struct Unwrapped<'a> {
+    body: &'a RawDocument,
+    /// The name of the first element that mongod moves from the wrapper (or from `$queryOptions`) to the end of the command.
+    moved: Option<&'a [u8]>,
+}
+
+impl<'a> Unwrapped<'a> {
+    /// What mongod takes for the command's name. An empty command is named by what mongod appends to it.
+    fn name(&self, flags: i32) -> &'a [u8] {
+        let first = Elements::of(self.body.as_bytes()).find(|element| element.name != QUERY_OPTIONS);
+        let appended = if flags & SECONDARY_OK == 0 { b"$db" } else { READ_PREFERENCE };
+        first.map(|element| element.name).or(self.moved).unwrap_or(appended)
+    }
+
+    /// Whether the first element of the body is the command. (Behind `$queryOptions`, which mongod would remove, it is not; no client
+    /// does that, so that it is refused.)
+    fn starts_with(&self, name: &str) -> bool {
+        Elements::of(self.body.as_bytes()).next().is_some_and(|first| first.name == name.as_bytes())
+    }
+}
+
+/// Takes off the wrapper of `{$query: <command>}` or `{query: <command>}`.
+fn unwrap(query: &RawDocument) -> Result<Unwrapped<'_>, CommandError> {
     let elements = || Elements::of(query.as_bytes());
     let wrapper = elements().next().filter(|first| matches!(first.name, b"$query" | b"query"));
-    let (body, preference) = match wrapper {
+    let (body, moved) = match wrapper {
         Some(wrapper) => (object(&wrapper)?, elements().named(READ_PREFERENCE)),
         None => {
             let options = elements().named(QUERY_OPTIONS).map(|options| object(&options)).transpose()?;
-            (query, options.and_then(|options| Elements::of(options.as_bytes()).named(READ_PREFERENCE)))
+            (query, options.and_then(|options| Elements::of(options.as_bytes()).next()))
         }
     };
-    if preference.is_some() && Elements::of(body.as_bytes()).named(READ_PREFERENCE).is_some() {
+    if moved.is_some() && Elements::of(body.as_bytes()).named(READ_PREFERENCE).is_some() {
         return Err(CommandError::new(ErrorCode::InvalidOptions, "Duplicate readPreference found in command object."));
     }
-    Ok(body)
+    Ok(Unwrapped { body, moved: moved.map(|element| element.name) })
 }
 
 fn object<'a>(element: &Element<'a>) -> Result<&'a RawDocument, CommandError> {

@@ -13,6 +13,7 @@ const STRING_SHOWN: usize = 150;
 const BYTES_LIMIT: usize = 80;
 const BYTES_SHOWN: usize = 70;
 
+const OLD_BINARY_SUBTYPE: u8 = 2;
 const UUID_SUBTYPE: u8 = 4;
 const UUID_LEN: usize = 16;
 
@@ -41,7 +42,7 @@ pub(super) fn escape(bytes: &[u8]) -> String {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '\0'..='\u{1f}' | '\u{7f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
+            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", u32::from(character))),
             _ => out.push(character),
         }
     }
@@ -144,12 +145,17 @@ fn code(out: &mut String, text: &[u8]) {
     }
 }
 
+/// The text up to its first NUL, where mongod stops with the code of a code with scope and with a namespace, but nowhere else.
+fn up_to_nul(text: &[u8]) -> &[u8] {
+    text.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
 fn code_with_scope(out: &mut String, bytes: &[u8]) {
     let code = bytes.get(4..).unwrap_or_default();
     let length = i32_at(code, 0).and_then(super::bytes::length).and_then(|length| length.checked_add(4)).unwrap_or_default();
     let (code, scope) = code.split_at_checked(length).unwrap_or_default();
     out.push_str("CodeWScope( ");
-    lossy(out, text(code).unwrap_or_default());
+    lossy(out, up_to_nul(text(code).unwrap_or_default()));
     out.push_str(", ");
     object(out, Elements::of(scope));
     out.push(')');
@@ -161,13 +167,17 @@ fn binary(out: &mut String, bytes: &[u8]) {
         return uuid(out, data);
     }
     out.push_str(&format!("BinData({subtype}, "));
+    // Subtype 2 has its length once more in front.
+    let data = if *subtype == OLD_BINARY_SUBTYPE { data.get(4..).unwrap_or_default() } else { data };
+    let mut digits = String::new();
     match data.get(..BYTES_SHOWN) {
         Some(shown) if data.len() > BYTES_LIMIT => {
-            hex(out, shown);
-            out.push_str("...");
+            hex(&mut digits, shown);
+            digits.push_str("...");
         }
-        _ => hex(out, data),
+        _ => hex(&mut digits, data),
     }
+    out.push_str(&digits.to_uppercase());
     out.push(')');
 }
 
@@ -194,7 +204,7 @@ fn regex(out: &mut String, bytes: &[u8]) {
 fn db_pointer(out: &mut String, bytes: &[u8]) {
     let (namespace, id) = bytes.len().checked_sub(12).and_then(|at| bytes.split_at_checked(at)).unwrap_or_default();
     out.push_str("DBRef('");
-    lossy(out, text(namespace).unwrap_or_default());
+    lossy(out, up_to_nul(text(namespace).unwrap_or_default()));
     out.push_str("',");
     hex(out, id);
     out.push(')');

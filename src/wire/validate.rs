@@ -106,8 +106,7 @@ impl<'a> Walk<'a> {
         self.position = 4;
         loop {
             self.elements()?;
-            self.leave()?;
-            if self.depth == 0 && self.position == self.end {
+            if self.leave()? {
                 return Ok(declared);
             }
         }
@@ -123,8 +122,8 @@ impl<'a> Walk<'a> {
             }
             let start = self.position;
             self.element = Some(start);
-            self.position = self.position.saturating_add(1);
-            self.skip_cstring()?;
+            // A name that fills the rest is found by what reads the value: an unknown type is told first.
+            self.position = start.saturating_add(name_at(self.bytes, start).len()).saturating_add(2);
             self.value(kind)?;
             if self.depth == 0 && name_at(self.bytes, start) == b"_id" {
                 self.id = Some(start);
@@ -134,7 +133,7 @@ impl<'a> Walk<'a> {
 
     fn value(&mut self, kind: u8) -> Result<(), Problem> {
         match kind {
-            kind::UNDEFINED | kind::NULL | kind::MIN_KEY | kind::MAX_KEY => Ok(()),
+            kind::UNDEFINED | kind::NULL | kind::MIN_KEY | kind::MAX_KEY => self.skip(0),
             kind::INT => self.skip(4),
             kind::DOUBLE | kind::DATE | kind::TIMESTAMP | kind::LONG => self.skip(8),
             kind::OBJECT_ID => self.skip(12),
@@ -222,11 +221,11 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Leaves the document whose end was just read, and the code with scope that ends with it.
-    fn leave(&mut self) -> Result<(), Problem> {
+    /// Leaves the document whose end was just read, and the code with scope that ends with it. Whether it was the outermost.
+    fn leave(&mut self) -> Result<bool, Problem> {
         loop {
             let Some(level) = self.depth.checked_sub(1) else {
-                return if self.position == self.end { Ok(()) } else { Err(Problem::Text(WRONG_END)) };
+                return if self.position == self.end { Ok(true) } else { Err(Problem::Text(WRONG_END)) };
             };
             if self.frames.get(level).map(|frame| frame.end) != Some(self.position) {
                 return Err(Problem::Text(WRONG_END));
@@ -234,7 +233,7 @@ impl<'a> Walk<'a> {
             self.depth = level;
             let around = level.checked_sub(1).and_then(|above| self.frames.get(above));
             if !around.is_some_and(|frame| frame.code_with_scope) {
-                return Ok(());
+                return Ok(false);
             }
         }
     }

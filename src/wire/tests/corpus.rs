@@ -6,11 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-use super::compressed::{Unwrapped, unwrap};
-use super::head::{self, HeadState};
-use super::header::{Header, opcode};
-use super::request::{Refusal, Request, parse};
-use super::{CloseReason, MAX_MESSAGE_SIZE};
+use crate::wire::compressed::{Unwrapped, unwrap};
+use crate::wire::head::{self, HeadState};
+use crate::wire::header::{Header, opcode};
+use crate::wire::request::{Refusal, Request, parse};
+use crate::wire::{CloseReason, MAX_MESSAGE_SIZE};
 
 /// What the client sees of one message.
 #[derive(Debug, PartialEq)]
@@ -113,10 +113,10 @@ fn assert_head_agrees(header: &Header, message: &[u8]) {
 fn take_apart(reply: &[u8]) -> (i32, i32, u32, bson::RawDocumentBuf) {
     let header = Header::peek(reply, MAX_MESSAGE_SIZE).unwrap().unwrap();
     let plain = match header.opcode {
-        opcode::COMPRESSED => super::compressed::unwrap_reply(reply, MAX_MESSAGE_SIZE).unwrap(),
+        opcode::COMPRESSED => crate::wire::compressed::unwrap_reply(reply, MAX_MESSAGE_SIZE).unwrap(),
         _ => reply.to_vec(),
     };
-    let reply = super::message::parse_reply(&plain).unwrap();
+    let reply = crate::wire::message::parse_reply(&plain).unwrap();
     (header.opcode, header.response_to, reply.flags, reply.body.to_owned())
 }
 
@@ -163,7 +163,7 @@ fn check(expected: &Value, seen: Option<Seen>, name: &str) {
 
 #[test]
 fn every_recorded_message_is_closed_on_refused_or_passed_on_as_by_mongod() {
-    let rows = include_str!("../../tests/data/framing-cases.jsonl");
+    let rows = include_str!("../../../tests/data/framing-cases.jsonl");
     let mut count = 0;
     for row in rows.lines() {
         let row: Value = serde_json::from_str(row).unwrap();
