@@ -225,3 +225,6 @@ fn server_config(
     config.ticketer = Ticketer::new()?;
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests;
