@@ -66,11 +66,11 @@ pub(super) fn settings(files: &Files) -> Tls {
     }
 }
 
+/// A chain and the key that signs for it.
+pub(super) type Shown<'a> = (&'a [Vec<u8>], Arc<dyn SigningKey>);
+
 /// A client that believes every server and shows this certificate, signing with this key, which need not belong to it.
-pub(super) fn client(
-    shown: Option<(&[Vec<u8>], Arc<dyn SigningKey>)>,
-    versions: &[&'static SupportedProtocolVersion],
-) -> Arc<ClientConfig> {
+pub(super) fn client(shown: Option<Shown<'_>>, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .unwrap()

@@ -1,8 +1,8 @@
 //! The table: client certificates of every kind, and what mongod says about each.
 
 use super::pki::{
-    Authority, DAY, Key, Kind, ListTemplate, Template, alternative, any_extended, authority_key, ca, constraint, extended,
-    extension, key_usage, name, no_ca, subject_key, tlv, unknown,
+    Authority, DAY, Key, Kind, ListTemplate, Template, alternative, any_extended, authority_key, ca, constraint,
+    critical_subject_key, extended, extension, key_usage, name, netscape, no_ca, policies, proxy, subject_key, tlv, unknown,
 };
 
 /// What a server is started with.
@@ -392,26 +392,4 @@ fn lists(now: i64, key: &Key) -> Server {
     cases.add("an expired and a current list", &[&renewed.issue(&plain(), key)], Some("certificate revoked"));
     authorities.push(renewed.der);
     Server { name: "revocation lists", authorities, lists: Some(lists), cases: cases.cases }
-}
-
-fn netscape(bits: u8) -> Vec<u8> {
-    extension(
-        &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 1, 1],
-        false,
-        &tlv(0x03, &[u8::try_from(bits.trailing_zeros()).unwrap(), bits]),
-    )
-}
-
-fn policies() -> Vec<u8> {
-    tlv(0x30, &tlv(0x30, &tlv(0x06, &[0x2a, 3, 4, 6])))
-}
-
-fn critical_subject_key() -> Vec<u8> {
-    extension(&[0x55, 0x1d, 14], true, &tlv(0x04, b"key"))
-}
-
-fn proxy() -> Vec<u8> {
-    // The policy language is "inherit all".
-    let policy = tlv(0x30, &tlv(0x06, &[0x2b, 6, 1, 5, 5, 7, 21, 1]));
-    extension(&[0x2b, 6, 1, 5, 5, 7, 1, 14], true, &tlv(0x30, &policy))
 }

@@ -2,6 +2,7 @@
 //!
 //! mongod is named by `DOORWARD_TEST_MONGOD` (or `MONGOD`); without either the comparison is left out and says so. What the corpus
 //! expects is also checked without mongod, by the unit tests of `tls`.
+#![cfg(feature = "server")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test may panic")]
 
 mod corpus;

@@ -323,6 +323,29 @@ pub(crate) fn constraint(list: u8, general_name: &[u8]) -> Vec<u8> {
     extension(&[0x55, 0x1d, 30], true, &tlv(0x30, &tlv(list, &tlv(0x30, general_name))))
 }
 
+/// The Netscape certificate type: 0x80 is client, 0x40 is server.
+pub(crate) fn netscape(bits: u8) -> Vec<u8> {
+    extension(
+        &[0x60, 0x86, 0x48, 1, 0x86, 0xf8, 0x42, 1, 1],
+        false,
+        &tlv(0x03, &[u8::try_from(bits.trailing_zeros()).unwrap(), bits]),
+    )
+}
+
+pub(crate) fn policies() -> Vec<u8> {
+    tlv(0x30, &tlv(0x30, &tlv(0x06, &[0x2a, 3, 4, 6])))
+}
+
+pub(crate) fn critical_subject_key() -> Vec<u8> {
+    extension(&[0x55, 0x1d, 14], true, &tlv(0x04, b"key"))
+}
+
+pub(crate) fn proxy() -> Vec<u8> {
+    // The policy language is "inherit all".
+    let policy = tlv(0x30, &tlv(0x06, &[0x2b, 6, 1, 5, 5, 7, 21, 1]));
+    extension(&[0x2b, 6, 1, 5, 5, 7, 1, 14], true, &tlv(0x30, &policy))
+}
+
 /// An extension that nobody knows.
 pub(crate) fn unknown(critical: bool) -> Vec<u8> {
     extension(&[0x2a, 3, 4, 5], critical, &tlv(0x0c, b"?"))

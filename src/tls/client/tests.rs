@@ -230,7 +230,7 @@ fn each_bad_file_is_named_with_its_option() {
     tls.ca_file = Some(missing.clone());
     let error = ClientTls::load(&tls, NOW).unwrap_err();
     assert_eq!((error.option, &error.path), (CA_FILE, &missing));
-    let mut tls = world.tls.clone();
+    let mut tls = world.tls;
     tls.certificate_key_file = Some(missing.clone());
     let error = ClientTls::load(&tls, NOW).unwrap_err();
     assert_eq!((error.option, &error.path), (CERTIFICATE_KEY_FILE, &missing));

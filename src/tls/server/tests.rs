@@ -2,7 +2,7 @@ use rustls::HandshakeKind;
 use rustls::version::{TLS12, TLS13};
 
 use super::*;
-use crate::tls::pki::{Authority, DAY, Key, Kind, ListTemplate, Template, ca, extended, pem};
+use crate::tls::pki::{Authority, DAY, Key, Kind, ListTemplate, Template, alternative, ca, extended, pem};
 use crate::tls::testing::{Files, NOW, client, handshake, settings};
 
 const BOTH: [&[&rustls::SupportedProtocolVersion]; 2] = [&[&TLS12], &[&TLS13]];
@@ -228,7 +228,7 @@ fn a_file_without_a_chain_is_completed_from_the_authorities_and_one_with_a_chain
     let alone = pem("CERTIFICATE", &own) + &world.alice.pem();
     for (file, sent) in [
         (alone.clone(), vec![own.clone(), middle.der.clone(), world.root.der.clone()]),
-        (alone + &pem("CERTIFICATE", &middle.der), vec![own.clone(), middle.der.clone()]),
+        (alone + &pem("CERTIFICATE", &middle.der), vec![own, middle.der.clone()]),
     ] {
         world.tls.certificate_key_file = Some(world.files.write("own.pem", &file));
         let (connection, _, _) = handshake(&client(None, &[&TLS13]), &world.load().config, "localhost");
@@ -272,5 +272,16 @@ fn each_bad_file_is_named_with_its_option() {
             let error = ServerTls::load(&tls, NOW).unwrap_err();
             assert_eq!((error.option, &error.path, error.log_id()), (option, path, log_id));
         }
+    }
+}
+
+#[test]
+fn an_own_certificate_without_a_host_or_address_among_its_alternative_names_is_told() {
+    let mut world = world();
+    assert!(!world.load().has_alternative_name());
+    for (tag, name, told) in [(0x82, b"localhost".as_slice(), true), (0x87, &[127, 0, 0, 1], true), (0x86, b"x://y", false)] {
+        let own = world.certificate(&plain().with(alternative(&[(tag, name)], false)));
+        world.tls.certificate_key_file = Some(world.files.write("own.pem", &(pem("CERTIFICATE", &own) + &world.alice.pem())));
+        assert_eq!(world.load().has_alternative_name(), told);
     }
 }

@@ -111,7 +111,7 @@ proptest! {
         let mut leaf = root.issue(&template, &root.key);
         let start = position % leaf.len();
         let end = leaf.len().min(start + bytes.len());
-        leaf.splice(start..end, bytes.clone());
+        leaf.splice(start..end, bytes);
         let anchors = anchors(std::slice::from_ref(&root.der));
         let _ = judge(&anchors, None, Purpose::Client, &[leaf.clone(), root.der.clone()]);
         let _ = judge(&anchors, None, Purpose::Client, &[root.der, leaf.clone()]);
