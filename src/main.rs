@@ -32,14 +32,14 @@ fn main() -> ExitCode {
     }
 }
 
-fn with_configuration(words: &[String], run: fn(Loaded) -> ExitCode) -> ExitCode {
+fn with_configuration(words: &[String], run: fn(&Loaded) -> ExitCode) -> ExitCode {
     match config::load(words, |path: &Path| std::fs::read(path)) {
-        Ok(loaded) => run(loaded),
+        Ok(loaded) => run(&loaded),
         Err(errors) => fail(REFUSED, &errors.to_string()),
     }
 }
 
-fn check(loaded: Loaded) -> ExitCode {
+fn check(loaded: &Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
@@ -47,7 +47,7 @@ fn check(loaded: Loaded) -> ExitCode {
 }
 
 /// JOIN: becomes `doorward::server::run(loaded.settings, loaded.warnings, loaded.source)`.
-fn serve(_loaded: Loaded) -> ExitCode {
+fn serve(_loaded: &Loaded) -> ExitCode {
     not_built("serve")
 }
 
