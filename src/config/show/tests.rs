@@ -103,7 +103,7 @@ fn a_file_that_can_not_be_read_is_named() {
 proptest! {
     #[test]
     fn any_text_survives_being_shown(text in "\\PC{0,12}|[\\x00-\\x7f]{1,12}|~|null|true|0x5") {
-        let quoted = format!("net: {{bindIp: {}}}\n", scalar(&text));
+        let quoted = format!("net:\n  bindIp: {}\n", scalar(&text));
         let options = file::parse(quoted.as_bytes(), Path::new("x")).unwrap();
         prop_assert_eq!(options.text("net.bindIp"), Some(text.as_str()));
     }
