@@ -77,8 +77,9 @@ fn uri(session: &Session, port: u16) -> String {
     };
     let Session { credentials, options, .. } = session;
     format!("mongodb://{credentials}localhost:{port}/app?directConnection=true&{options}{tls}")
-        .replace("?&", "?")
         .replace("&&", "&")
+        .trim_end_matches('&')
+        .to_owned()
 }
 
 fn compare(client: Client, sessions: &[&Session]) {

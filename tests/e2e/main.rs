@@ -21,7 +21,11 @@ mod framing;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
 mod preauth;
+#[cfg(test)]
+mod relay;
 #[cfg(test)]
 mod scram_cases;
 #[cfg(test)]
