@@ -23,9 +23,13 @@ mod handshake;
 #[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
+mod listeners;
+#[cfg(test)]
 mod preauth;
 #[cfg(test)]
 mod relay;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod scram_cases;
 #[cfg(test)]

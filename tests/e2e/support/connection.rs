@@ -70,6 +70,14 @@ impl Connection {
         }
     }
 
+    /// This side's address of a connection without TLS.
+    pub(crate) fn local_address(&self) -> String {
+        match &self.transport {
+            Transport::Tcp(stream) => stream.local_addr().expect("an address").to_string(),
+            _ => panic!("not a plain TCP connection"),
+        }
+    }
+
     /// The next request id of this connection.
     pub(crate) fn request_id(&mut self) -> i32 {
         self.next_request_id += 1;
