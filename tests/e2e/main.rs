@@ -17,6 +17,8 @@ mod differential;
 #[cfg(test)]
 mod drivers;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod handshake;
@@ -36,3 +38,5 @@ mod scram_cases;
 mod tls_modes;
 #[cfg(test)]
 mod transition;
+#[cfg(test)]
+mod upstream;
