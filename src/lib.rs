@@ -23,11 +23,17 @@ pub mod x509;
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]
+pub mod certs;
+#[cfg(feature = "server")]
+pub mod dev;
+#[cfg(feature = "server")]
 pub mod net;
 #[cfg(feature = "server")]
 pub mod relay;
 #[cfg(feature = "server")]
 pub mod server;
+#[cfg(feature = "server")]
+pub mod sink;
 #[cfg(feature = "server")]
 pub mod tls;
 #[cfg(feature = "server")]

@@ -1,1 +1,6 @@
-//! admin
+//! doorward seen from outside: log lines, metrics, health.
+
+pub mod events;
+pub mod http;
+pub mod log;
+pub mod metrics;

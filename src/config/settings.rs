@@ -33,7 +33,7 @@ pub struct Net {
     pub bind_ip: Vec<String>,
     /// `net.ipv6`.
     pub ipv6: bool,
-    /// `net.maxIncomingConnections`, default 65536 as in mongod.
+    /// `net.maxIncomingConnections`, default 1000000 as in mongod, at least 5.
     pub max_incoming_connections: usize,
     /// `net.unixDomainSocket`; `None` when not enabled.
     pub unix_domain_socket: Option<UnixDomainSocket>,

@@ -1,1 +1,306 @@
-//! server
+//! The running doorward: it binds, accepts, watches the upstream, reloads and drains.
+
+mod answers;
+mod connection;
+mod open;
+mod registry;
+mod reload;
+pub mod snapshot;
+mod streaming_hello;
+mod turn;
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use serde_json::json;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use self::registry::{Registry, Wake};
+use self::snapshot::{Randomness, Snapshot, SnapshotError};
+use crate::admin::events::{control, network};
+use crate::admin::log::{Log, Severity};
+use crate::admin::metrics::Metrics;
+use crate::admin::http;
+use crate::config::error::Warning;
+use crate::config::settings::Settings;
+use crate::net::listener::{self, BindError, Listener};
+use crate::upstream::monitor::{self, MonitorEvent, Picture};
+use crate::upstream::users::UserStore;
+
+/// Reads the configuration again, for a reload.
+pub type ReadSettings = Box<dyn Fn() -> Result<Settings, String> + Send + Sync>;
+
+/// Why doorward could not serve.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// A file that the configuration names is refused: exit status 2.
+    #[error(transparent)]
+    Refused(#[from] SnapshotError),
+    /// An address can not be bound: exit status 48.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The admin port can not be bound: exit status 48.
+    #[error("can not listen on proxy.admin {address}: {source}")]
+    AdminBind {
+        /// Which address.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Something else.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The operating system has no randomness.
+    #[error("no randomness: {0}")]
+    Randomness(#[from] getrandom::Error),
+}
+
+/// Everything that connections share.
+pub(crate) struct Server {
+    log: Log,
+    metrics: Metrics,
+    snapshot: ArcSwap<Snapshot>,
+    pictures: watch::Receiver<Picture>,
+    users: UserStore,
+    registry: Arc<Registry>,
+    randomness: Randomness,
+    read_settings: ReadSettings,
+}
+
+/// Runs doorward until it is told to stop, and drains it.
+///
+/// # Errors
+/// It could not start. Nothing is served then.
+pub fn run(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(serve(settings, warnings, read_settings));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
+    raise_file_limit();
+    let log = Log::open(&settings.log)?;
+    start_lines(&log, &settings, warnings);
+    let randomness = Randomness::new()?;
+    let snapshot = Snapshot::load(settings, &randomness, 1, unix_now())?;
+    let listeners = listener::bind(&snapshot.settings.net)?;
+    let admin = bind_admin(&snapshot.settings).await?;
+    let _pid_file = PidFile::write(&snapshot.settings)?;
+    let (send_pictures, pictures) = watch::channel(None);
+    let server = Arc::new(Server {
+        metrics: Metrics::new(),
+        users: UserStore::new(Duration::from_secs(u64::from(snapshot.settings.proxy.user_cache_seconds))),
+        snapshot: ArcSwap::from_pointee(snapshot),
+        log,
+        pictures,
+        registry: Arc::default(),
+        randomness,
+        read_settings,
+    });
+    reload::show(&server);
+    tokio::spawn(watch_upstream(Arc::clone(&server), send_pictures));
+    if let Some(listener) = admin {
+        tokio::spawn(http::serve(listener, Arc::clone(&server)));
+    }
+    // The first picture is waited for a moment, so that a client that comes at once finds an upstream that is there.
+    let mut first = server.pictures.clone();
+    let _ = tokio::time::timeout(Duration::from_millis(500), first.wait_for(Option::is_some)).await;
+    let accepting = start_accepting(&server, listeners);
+    wait_for_signals(&server).await?;
+    drop(accepting);
+    drain(&server).await;
+    control(&server.log, Severity::Info, 23138, "Shutting down", json!({ "exitCode": 0 }));
+    Ok(())
+}
+
+async fn bind_admin(settings: &Settings) -> Result<Option<tokio::net::TcpListener>, ServeError> {
+    let Some(address) = settings.proxy.admin else { return Ok(None) };
+    http::bind(address).await.map(Some).map_err(|source| ServeError::AdminBind { address, source })
+}
+
+/// The lines that mongod writes when it starts, as far as they are true of doorward, and what an operator should know.
+fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
+    let attributes = json!({ "pid": std::process::id(), "port": settings.net.port, "version": env!("CARGO_PKG_VERSION") });
+    control(log, Severity::Info, 4_615_611, "doorward starting", attributes);
+    if !settings.ignored.is_empty() {
+        let text = "Options that concern only a database are ignored";
+        control(log, Severity::Info, 9_000_001, text, json!({ "options": settings.ignored }));
+    }
+    for warning in warnings {
+        let attributes: serde_json::Map<_, _> =
+            warning.attributes.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
+        let attributes = json!({ "warning": warning.message, "component": warning.component, "attr": attributes });
+        control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
+    }
+    if !settings.security.access_control {
+        let text = "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
+        control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
+    }
+    if settings.security.transition_to_auth {
+        let text = "transitionToAuth is on: clients may authenticate, and nothing is enforced";
+        control(log, Severity::Warning, 9_000_002, text, json!({ "metric": "doorward_transitional_operations_total" }));
+    }
+}
+
+/// Takes clients from every listener; they are closed when what is returned goes.
+fn start_accepting(server: &Arc<Server>, listeners: Vec<Listener>) -> tokio::task::JoinSet<()> {
+    let mut tasks = tokio::task::JoinSet::new();
+    let snapshot = server.snapshot.load();
+    for listener in &listeners {
+        network(&server.log, "listener", Severity::Info, 23015, "Listening on", json!({ "address": listener.address() }));
+    }
+    let tls = if snapshot.tls.is_some() { "on" } else { "off" };
+    let attributes = json!({ "port": snapshot.settings.net.port, "ssl": tls });
+    for listener in listeners {
+        tasks.spawn(accept_loop(Arc::clone(server), listener));
+    }
+    network(&server.log, "listener", Severity::Info, 23016, "Waiting for connections", attributes);
+    tasks
+}
+
+async fn accept_loop(server: Arc<Server>, listener: Listener) {
+    loop {
+        let (transport, address) = match listener.accept().await {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                let attributes = json!({ "error": error.to_string(), "address": listener.address() });
+                network(&server.log, "listener", Severity::Warning, 22945, "Error accepting new connection", attributes);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        server.metrics.connections_accepted.increment(1);
+        let most = server.snapshot.load().settings.net.max_incoming_connections;
+        let Some(place) = server.registry.enter(most) else {
+            server.metrics.connection_refused("too_many_connections");
+            let text = "Connection refused because there are too many open connections";
+            network(&server.log, "listener", Severity::Info, 22942, text, json!({ "connectionCount": most }));
+            continue;
+        };
+        // Never an answer from memory: without an upstream a client is closed, which is what makes drivers wait quietly.
+        let Some(picture) = server.pictures.borrow().clone() else {
+            server.metrics.connection_refused("upstream");
+            continue;
+        };
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            server.metrics.connections_open.increment(1.0);
+            connection::serve(&server, transport, address, place, picture).await;
+            server.metrics.connections_open.decrement(1.0);
+        });
+    }
+}
+
+async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
+    let (for_connector, for_events) = (Arc::clone(&server), server);
+    let connector = move || Arc::clone(&for_connector.snapshot.load().connector);
+    let tell = move |event: MonitorEvent<'_>| {
+        let server = &for_events;
+        let address = server.snapshot.load().connector.address();
+        let (up, severity, id, text, reason) = match event {
+            MonitorEvent::Reached => (1.0, Severity::Info, 9_000_020, "Upstream is reachable", None),
+            MonitorEvent::Lost(error) => (0.0, Severity::Error, 9_000_021, "Upstream is lost", Some(error.to_string())),
+            MonitorEvent::Unreachable(error) => {
+                (0.0, Severity::Error, 9_000_022, "Upstream is not reachable (proxy.upstream.address)", Some(error.to_string()))
+            }
+        };
+        server.metrics.upstream_up.set(up);
+        network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
+        if up < 1.0 {
+            server.users.forget();
+            server.registry.wake_all(Wake::UpstreamLost);
+        }
+    };
+    monitor::run(connector, pictures, tell).await;
+}
+
+/// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile.
+async fn wait_for_signals(server: &Arc<Server>) -> std::io::Result<()> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    loop {
+        let (number, name) = tokio::select! {
+            _ = terminate.recv() => (15, "Terminated"),
+            _ = interrupt.recv() => (2, "Interrupt"),
+            _ = hang_up.recv() => {
+                reload::reload(server);
+                continue;
+            }
+        };
+        control(&server.log, Severity::Info, 23377, "Received signal", json!({ "signal": number, "error": name }));
+        return Ok(());
+    }
+}
+
+/// Lets running operations finish, within `proxy.drainSeconds`; a second signal ends the patience.
+async fn drain(server: &Arc<Server>) {
+    let limit = Duration::from_secs(u64::from(server.snapshot.load().settings.proxy.drain_seconds));
+    let open = server.registry.len();
+    control(&server.log, Severity::Info, 9_000_003, "Draining", json!({ "connections": open, "busy": server.registry.busy() }));
+    server.registry.wake_all(Wake::Draining);
+    let impatient = async {
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(mut terminate), Ok(mut interrupt)) => {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            }
+            _ => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = server.registry.empty() => {}
+        () = tokio::time::sleep(limit) => {
+            let attributes = json!({ "connections": server.registry.len() });
+            control(&server.log, Severity::Warning, 9_000_004, "Connections are cut off (proxy.drainSeconds)", attributes);
+        }
+        () = impatient => {}
+    }
+}
+
+impl http::Subject for Server {
+    fn metrics(&self) -> String {
+        reload::show_certificates(self);
+        self.metrics.render()
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        match *self.pictures.borrow() {
+            Some(_) => Ok(()),
+            None => Err(format!("the upstream {} is not reachable", self.snapshot.load().connector.address())),
+        }
+    }
+}
+
+/// `processManagement.pidFilePath`, removed at the end.
+struct PidFile(std::path::PathBuf);
+
+impl PidFile {
+    fn write(settings: &Settings) -> std::io::Result<Option<Self>> {
+        let Some(path) = &settings.process.pid_file_path else { return Ok(None) };
+        std::fs::write(path, format!("{}\n", std::process::id()))?;
+        Ok(Some(Self(path.clone())))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Each client costs two file descriptors; the soft limit is often far below what is allowed.
+fn raise_file_limit() {
+    let _ = rlimit::increase_nofile_limit(u64::MAX);
+}
+
+/// Seconds since 1970.
+pub(crate) fn unix_now() -> i64 {
+    unix_now_ms() / 1000
+}
+
+/// Milliseconds since 1970.
+pub(crate) fn unix_now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+}

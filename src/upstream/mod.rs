@@ -1,1 +1,50 @@
-//! upstream
+//! The mongod behind doorward: reaching it, watching it, asking it for users.
+
+pub mod connection;
+pub mod connector;
+pub mod login;
+pub mod monitor;
+pub mod users;
+
+use bson::raw::RawDocument;
+
+use crate::error::CommandError;
+
+/// Why the upstream could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum UpstreamError {
+    /// It can not be reached, or the connection broke.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+    /// It did not answer in time.
+    #[error("no connection within {0} ms (proxy.upstream.connectTimeoutMS)")]
+    Timeout(u32),
+    /// Its certificate is not accepted, or TLS failed.
+    #[error("TLS toward the upstream failed: {0}")]
+    Tls(String),
+    /// It closed the connection.
+    #[error("the upstream closed the connection")]
+    Closed,
+    /// It sent something that is no reply.
+    #[error("the upstream sent something that is no reply: {0}")]
+    Protocol(String),
+    /// It answered with an error.
+    #[error("the upstream refused {command}: {error}")]
+    Refused {
+        /// Which of doorward's own commands.
+        command: &'static str,
+        /// Code and text of the answer.
+        error: CommandError,
+    },
+}
+
+/// Whether a reply says `ok: 1`.
+fn is_ok(reply: &RawDocument) -> bool {
+    match reply.get("ok") {
+        Ok(Some(bson::RawBsonRef::Double(ok))) => (ok - 1.0).abs() < f64::EPSILON,
+        Ok(Some(bson::RawBsonRef::Int32(ok))) => ok == 1,
+        Ok(Some(bson::RawBsonRef::Int64(ok))) => ok == 1,
+        Ok(Some(bson::RawBsonRef::Boolean(ok))) => ok,
+        _ => false,
+    }
+}

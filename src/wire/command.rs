@@ -12,7 +12,7 @@ pub enum Protocol {
 }
 
 /// A command: its name as typed, its database, its body. It borrows and decodes nothing else.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Command<'a> {
     /// The first key of the body.
     pub name: &'a str,

@@ -1,0 +1,204 @@
+//! The end-to-end benchmark: doorward beside an HAProxy that terminates the same TLS, both before `doorward sink`.
+//!
+//! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute. Everything runs on the loopback
+//! interface and shares this machine's processors, so rates say little by themselves: compare the columns. The rounds are
+//! interleaved and the table shows medians; HAProxy neither parses a message nor knows a user, so it is the floor.
+
+mod load;
+mod servers;
+
+use std::process::ExitCode;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use load::{Sample, Target, closed_loop, connection_loop, find_many, find_one, idle_connections, insert_many};
+use servers::{Process, Workshop, resident_memory};
+
+const BATCH: usize = 16_000_000;
+const INSERT: usize = 40_000_000;
+/// Clients of the operations' rate; of a rate of connections; of a stream of large messages.
+const CLIENTS: usize = 16;
+const CONNECTING: usize = 8;
+const STREAMING: usize = 2;
+
+/// How long, how often, how many.
+struct Plan {
+    rounds: usize,
+    unit: Duration,
+    idle: usize,
+}
+
+/// One column: its name, its server, what was measured.
+struct Column {
+    name: &'static str,
+    target: Target,
+    _process: Process,
+    rounds: Vec<Round>,
+    idle_kib: f64,
+    failure: Option<String>,
+}
+
+/// One round's samples.
+struct Round {
+    operations: Sample,
+    single: Sample,
+    connections: Sample,
+    reads: Sample,
+    writes: Sample,
+}
+
+fn main() -> ExitCode {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    let plan = if quick {
+        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400 }
+    } else {
+        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000 }
+    };
+    match run(&plan) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(failure) => {
+            eprintln!("the benchmark failed: {failure:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures and prints; `false` when a column is missing because its server failed.
+fn run(plan: &Plan) -> Result<bool> {
+    rlimit::increase_nofile_limit(1 << 16)?;
+    let workshop = Workshop::new()?;
+    let (sink, direct) = workshop.sink(BATCH).context("sink")?;
+    let address = direct.address;
+    let mut columns = vec![column("direct", (sink, direct))];
+    let mut complete = true;
+    match workshop.haproxy(address) {
+        Ok(Some(server)) => columns.push(column("HAProxy", server)),
+        Ok(None) => println!("HAProxy is not installed: its column is missing"),
+        Err(failure) => println!("{failure:#}"),
+    }
+    match workshop.doorward(address) {
+        Ok(server) => columns.push(column("doorward", server)),
+        Err(failure) => {
+            println!("{failure:#}");
+            complete = false;
+        }
+    }
+    // First, while the processes are fresh: what the load frees need not go back to the system.
+    for column in &mut columns {
+        if let Err(failure) = column.measure_memory(plan) {
+            column.failure = Some(format!("idle connections: {failure:#}"));
+        }
+    }
+    for _ in 0..plan.rounds {
+        for column in columns.iter_mut().filter(|column| column.failure.is_none()) {
+            match round(&column.target, plan) {
+                Ok(round) => column.rounds.push(round),
+                Err(failure) => column.failure = Some(format!("{failure:#}")),
+            }
+        }
+    }
+    print_table(&columns);
+    for (column, failure) in columns.iter().filter_map(|column| Some((column, column.failure.as_ref()?))) {
+        println!("{} failed: {failure}", column.name);
+        complete = false;
+    }
+    Ok(complete)
+}
+
+fn column(name: &'static str, (process, target): (Process, Target)) -> Column {
+    Column { name, target, _process: process, rounds: Vec::new(), idle_kib: f64::NAN, failure: None }
+}
+
+impl Column {
+    fn measure_memory(&mut self, plan: &Plan) -> Result<()> {
+        let Some(process) = self.target.process else { return Ok(()) };
+        // What every process does once is no connection's memory.
+        drop(idle_connections(&self.target, 20)?);
+        thread::sleep(Duration::from_millis(200));
+        let before = resident_memory(process)?;
+        let clients = idle_connections(&self.target, plan.idle)?;
+        thread::sleep(Duration::from_millis(500));
+        self.idle_kib = (resident_memory(process)? - before) / clients.len() as f64;
+        Ok(())
+    }
+
+    /// The median over the rounds.
+    fn median(&self, value: impl Fn(&Round) -> f64) -> f64 {
+        let mut values: Vec<f64> = self.rounds.iter().map(value).collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        match (values.get(middle), values.len() % 2) {
+            (Some(upper), 0) => (upper + values.get(middle.saturating_sub(1)).unwrap_or(upper)) / 2.0,
+            (Some(middle), _) => *middle,
+            (None, _) => f64::NAN,
+        }
+    }
+
+    /// CPU seconds per operation over all rounds, because the kernel counts in hundredths.
+    fn cpu(&self, sample: impl Fn(&Round) -> &Sample) -> f64 {
+        let (cpu, count) = self.rounds.iter().map(sample).fold((0.0, 0.0), |(a, b), s| (a + s.cpu, b + s.operations));
+        if self.target.process.is_some() { cpu / count } else { f64::NAN }
+    }
+}
+
+fn round(target: &Target, plan: &Plan) -> Result<Round> {
+    Ok(Round {
+        operations: closed_loop(target, &find_one(), CLIENTS, plan.unit).context("operations")?,
+        single: closed_loop(target, &find_one(), 1, plan.unit).context("one client")?,
+        connections: connection_loop(target, CONNECTING, plan.unit).context("connections")?,
+        reads: closed_loop(target, &find_many(), STREAMING, plan.unit).context("large replies")?,
+        writes: closed_loop(target, &insert_many(INSERT), STREAMING, plan.unit).context("large inserts")?,
+    })
+}
+
+fn megabytes(sample: &Sample) -> f64 {
+    sample.bytes / sample.seconds / 1e6
+}
+
+fn print_table(columns: &[Column]) {
+    let direct = columns.first();
+    let added = |column: &Column, part: f64| {
+        let base = direct.map_or(f64::NAN, |direct| direct.median(|round| round.single.latency(part)));
+        if column.target.process.is_some() { column.median(|round| round.single.latency(part)) - base } else { f64::NAN }
+    };
+    type Row<'a> = (String, Box<dyn Fn(&Column) -> f64 + 'a>);
+    let rows: Vec<Row<'_>> = vec![
+        (format!("operations/s, {CLIENTS} clients"), Box::new(|c| c.median(|r| r.operations.rate()))),
+        (format!("p50 µs, {CLIENTS} clients"), Box::new(|c| c.median(|r| r.operations.latency(0.5)))),
+        (format!("p99 µs, {CLIENTS} clients"), Box::new(|c| c.median(|r| r.operations.latency(0.99)))),
+        ("added latency p50 µs, 1 client".into(), Box::new(|c| added(c, 0.5))),
+        ("added latency p99 µs, 1 client".into(), Box::new(|c| added(c, 0.99))),
+        ("CPU s per million operations".into(), Box::new(|c| c.cpu(|r| &r.operations) * 1e6)),
+        (
+            "connections/s (TLS + X.509)".into(),
+            Box::new(|c| if c.target.process.is_some() { c.median(|r| r.connections.rate()) } else { f64::NAN }),
+        ),
+        ("CPU s per thousand connections".into(), Box::new(|c| c.cpu(|r| &r.connections) * 1e3)),
+        ("KiB resident per idle connection".into(), Box::new(|c| c.idle_kib)),
+        (format!("MB/s, find replies of {} MB", BATCH / 1_000_000), Box::new(|c| c.median(|r| megabytes(&r.reads)))),
+        (format!("MB/s, inserts of {} MB", INSERT / 1_000_000), Box::new(|c| c.median(|r| megabytes(&r.writes)))),
+        ("CPU s per GB, find replies".into(), Box::new(|c| c.cpu(|r| &r.reads) / BATCH as f64 * 1e9)),
+        ("CPU s per GB, inserts".into(), Box::new(|c| c.cpu(|r| &r.writes) / INSERT as f64 * 1e9)),
+    ];
+    let find = |name: &str| columns.iter().find(|column| column.name == name);
+    let pair = find("HAProxy").zip(find("doorward"));
+    print!("{:34}", "");
+    columns.iter().for_each(|column| print!("{:>12}", column.name));
+    println!("{}", if pair.is_some() { "  doorward/HAProxy" } else { "" });
+    for (name, value) in rows {
+        print!("{name:34}");
+        columns.iter().for_each(|column| print!("{:>12}", number(value(column))));
+        println!("{}", pair.map_or_else(String::new, |(a, b)| format!("{:>18}", number(value(b) / value(a)))));
+    }
+}
+
+fn number(value: f64) -> String {
+    match value.abs() {
+        _ if value.is_nan() => "-".into(),
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 10.0 => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    }
+}

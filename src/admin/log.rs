@@ -1,0 +1,220 @@
+//! Log lines in mongod's structured format: one JSON object a line with `t`, `s`, `c`, `id`, `ctx`, `msg` and `attr`.
+//!
+//! The lines themselves, with mongod's ids and texts, stand in [`super::events`]; here is only the writing. A secret must never
+//! reach this module: its callers pass names, codes and addresses. Source: MongoDB manual, "Log Messages".
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value, json};
+
+use crate::config::settings::SystemLog;
+
+/// How grave a line is, as mongod abbreviates it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// `F`: the process ends.
+    Fatal,
+    /// `E`.
+    Error,
+    /// `W`.
+    Warning,
+    /// `I`.
+    Info,
+    /// `D1` to `D5`: written from that verbosity on.
+    Debug(u8),
+}
+
+impl Severity {
+    const fn letters(self) -> &'static str {
+        match self {
+            Self::Fatal => "F",
+            Self::Error => "E",
+            Self::Warning => "W",
+            Self::Info => "I",
+            Self::Debug(0 | 1) => "D1",
+            Self::Debug(2) => "D2",
+            Self::Debug(3) => "D3",
+            Self::Debug(4) => "D4",
+            Self::Debug(_) => "D5",
+        }
+    }
+}
+
+/// Which part of the server speaks, as mongod names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Component {
+    /// `ACCESS`: authentication and authorization.
+    Access,
+    /// `CONTROL`: start, reload, stop.
+    Control,
+    /// `NETWORK`: connections, TLS, the upstream.
+    Network,
+}
+
+impl Component {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "ACCESS",
+            Self::Control => "CONTROL",
+            Self::Network => "NETWORK",
+        }
+    }
+}
+
+/// One line before it is written.
+pub struct Line<'a> {
+    /// How grave.
+    pub severity: Severity,
+    /// Who speaks.
+    pub component: Component,
+    /// mongod's id of the line; doorward's own lines count from 9,000,000.
+    pub id: u32,
+    /// The thread in mongod's terms: `conn42`, `listener`, `main`.
+    pub context: &'a str,
+    /// The constant text.
+    pub message: &'static str,
+    /// What varies, a JSON object; `Null` when nothing does.
+    pub attributes: Value,
+}
+
+/// Where the lines go. Cheap to clone; every clone writes to the same place.
+#[derive(Clone)]
+pub struct Log {
+    destination: Arc<Mutex<Destination>>,
+    verbosity: u8,
+    quiet: bool,
+}
+
+enum Destination {
+    StandardOutput,
+    File(File),
+    #[cfg(test)]
+    Memory(Vec<u8>),
+}
+
+impl Log {
+    /// Opens the destination that `systemLog` names.
+    ///
+    /// # Errors
+    /// The file can not be opened.
+    pub fn open(settings: &SystemLog) -> io::Result<Self> {
+        let destination = match &settings.path {
+            None => Destination::StandardOutput,
+            Some(path) => Destination::File(open_file(path, settings.append)?),
+        };
+        Ok(Self { destination: Arc::new(Mutex::new(destination)), verbosity: settings.verbosity, quiet: settings.quiet })
+    }
+
+    /// Whether the lines about single connections are left out (`systemLog.quiet`).
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        self.quiet
+    }
+
+    /// Writes one line. A destination that fails (a full disk) loses the line: serving goes on.
+    pub fn write(&self, line: Line<'_>) {
+        if matches!(line.severity, Severity::Debug(level) if level > self.verbosity) {
+            return;
+        }
+        let bytes = render(line, SystemTime::now());
+        let mut destination = self.destination.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = match &mut *destination {
+            Destination::StandardOutput => io::stdout().lock().write_all(&bytes),
+            Destination::File(file) => file.write_all(&bytes),
+            #[cfg(test)]
+            Destination::Memory(memory) => memory.write_all(&bytes),
+        };
+    }
+}
+
+fn open_file(path: &Path, append: bool) -> io::Result<File> {
+    OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)
+}
+
+fn render(line: Line<'_>, now: SystemTime) -> Vec<u8> {
+    let mut object = Map::new();
+    object.insert("t".into(), json!({ "$date": timestamp(now) }));
+    object.insert("s".into(), line.severity.letters().into());
+    object.insert("c".into(), line.component.name().into());
+    object.insert("id".into(), line.id.into());
+    object.insert("ctx".into(), line.context.into());
+    object.insert("msg".into(), line.message.into());
+    if !line.attributes.is_null() {
+        object.insert("attr".into(), line.attributes);
+    }
+    let mut bytes = Value::Object(object).to_string().into_bytes();
+    bytes.push(b'\n');
+    bytes
+}
+
+/// `now` as mongod prints it in UTC, for example `2026-11-22T01:18:00.123+00:00`.
+#[must_use]
+pub fn timestamp(now: SystemTime) -> String {
+    let milliseconds = now.duration_since(UNIX_EPOCH).map_or(0, |duration| duration.as_millis());
+    let date = bson::DateTime::from_millis(i64::try_from(milliseconds).unwrap_or(i64::MAX));
+    let text = date.try_to_rfc3339_string().unwrap_or_default();
+    // The library leaves a zero fraction out and shortens others; mongod always prints three digits.
+    let (seconds, fraction) = match text.trim_end_matches('Z').split_once('.') {
+        Some((seconds, fraction)) => (seconds.to_owned(), fraction.to_owned()),
+        None => (text.trim_end_matches('Z').to_owned(), String::new()),
+    };
+    format!("{seconds}.{fraction:0<3}+00:00")
+}
+
+#[cfg(test)]
+impl Log {
+    /// A log that tests can read back.
+    pub(crate) fn in_memory() -> Self {
+        Self { destination: Arc::new(Mutex::new(Destination::Memory(Vec::new()))), verbosity: 0, quiet: false }
+    }
+
+    /// What was written so far.
+    pub(crate) fn text(&self) -> String {
+        match &*self.destination.lock().unwrap() {
+            Destination::Memory(memory) => String::from_utf8(memory.clone()).unwrap(),
+            _ => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn line(severity: Severity) -> Line<'static> {
+        Line { severity, component: Component::Network, id: 22943, context: "listener", message: "Connection accepted", attributes: json!({"a": 1}) }
+    }
+
+    #[test]
+    fn a_line_has_mongods_keys_in_mongods_order() {
+        let text = String::from_utf8(render(line(Severity::Info), UNIX_EPOCH + Duration::from_millis(1_500))).unwrap();
+        assert_eq!(
+            text,
+            "{\"t\":{\"$date\":\"1970-01-01T00:00:01.500+00:00\"},\"s\":\"I\",\"c\":\"NETWORK\",\"id\":22943,\"ctx\":\"listener\",\
+             \"msg\":\"Connection accepted\",\"attr\":{\"a\":1}}\n"
+        );
+    }
+
+    #[test]
+    fn a_time_is_printed_to_the_millisecond() {
+        for (milliseconds, expected) in [(0, "00.000"), (7, "00.007"), (70, "00.070"), (59_999, "59.999")] {
+            let text = timestamp(UNIX_EPOCH + Duration::from_millis(milliseconds));
+            assert_eq!(text, format!("1970-01-01T00:00:{expected}+00:00"));
+        }
+    }
+
+    #[test]
+    fn debug_lines_wait_for_their_verbosity() {
+        let log = Log::in_memory();
+        log.write(line(Severity::Debug(1)));
+        assert_eq!(log.text(), "");
+        log.write(line(Severity::Warning));
+        assert!(log.text().contains("\"s\":\"W\""));
+    }
+}

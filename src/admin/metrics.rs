@@ -1,0 +1,179 @@
+//! All metrics, by name, behind typed functions. No user name, subject or address is ever a label: their number has no bound.
+//!
+//! The recorder belongs to the value and not to the process, so that two servers can live in one test process; counters of the hot
+//! path are registered once and are then plain atomics.
+
+use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+
+const METADATA: Metadata<'static> = Metadata::new("doorward", Level::INFO, None);
+
+/// Counters and gauges of one running doorward.
+pub struct Metrics {
+    recorder: PrometheusRecorder,
+    handle: PrometheusHandle,
+    /// Connections that are open.
+    pub connections_open: Gauge,
+    /// Connections that were accepted.
+    pub connections_accepted: Counter,
+    /// Commands that were forwarded.
+    pub operations_forwarded: Counter,
+    /// Commands that doorward answered itself.
+    pub operations_answered: Counter,
+    /// Commands of unauthenticated clients that were forwarded in transition.
+    pub operations_transitional: Counter,
+    /// Bytes of requests that were forwarded.
+    pub bytes_to_upstream: Counter,
+    /// Bytes of replies that were forwarded.
+    pub bytes_to_clients: Counter,
+    /// 1 while the upstream is reachable.
+    pub upstream_up: Gauge,
+    /// The number of the configuration snapshot in force; it grows by one at each reload.
+    pub snapshot_generation: Gauge,
+}
+
+impl Metrics {
+    /// A fresh set, everything at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        describe(&recorder);
+        let counter = |name: &'static str, label: Option<(&'static str, &'static str)>| {
+            let labels: Vec<_> = label.into_iter().map(|(key, value)| Label::from_static_parts(key, value)).collect();
+            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
+        };
+        let gauge = |name: &'static str| recorder.register_gauge(&Key::from_name(name), &METADATA);
+        Self {
+            connections_open: gauge("doorward_connections_open"),
+            connections_accepted: counter("doorward_connections_accepted_total", None),
+            operations_forwarded: counter("doorward_operations_total", Some(("answered_by", "upstream"))),
+            operations_answered: counter("doorward_operations_total", Some(("answered_by", "doorward"))),
+            operations_transitional: counter("doorward_transitional_operations_total", None),
+            bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
+            bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
+            upstream_up: gauge("doorward_upstream_up"),
+            snapshot_generation: gauge("doorward_snapshot_generation"),
+            handle,
+            recorder,
+        }
+    }
+
+    /// One connection more or less in a state: `unauthenticated`, `user`, `member`, `transitional`.
+    pub fn connection_state(&self, state: &'static str, change: f64) {
+        self.gauge("doorward_connections", &[("state", state)]).increment(change);
+    }
+
+    /// A connection that was refused or broken off, by reason.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.counter("doorward_connections_refused_total", &[("reason", reason)]).increment(1);
+    }
+
+    /// A finished TLS handshake, by protocol version and verdict on the client's certificate.
+    pub fn handshake(&self, version: &'static str, outcome: &'static str) {
+        self.counter("doorward_tls_handshakes_total", &[("version", version), ("outcome", outcome)]).increment(1);
+    }
+
+    /// An authentication, by mechanism, outcome and error code name.
+    pub fn authentication(&self, mechanism: String, outcome: &'static str, reason: String) {
+        let labels = vec![Label::new("mechanism", mechanism), Label::new("outcome", outcome), Label::new("reason", reason)];
+        self.recorder.register_counter(&Key::from_parts("doorward_authentications_total", labels), &METADATA).increment(1);
+    }
+
+    /// An attempt to reach the upstream, by what became of it.
+    pub fn upstream_connect(&self, outcome: &'static str) {
+        self.counter("doorward_upstream_connects_total", &[("outcome", outcome)]).increment(1);
+    }
+
+    /// A reload, by what became of it.
+    pub fn reload(&self, outcome: &'static str) {
+        self.counter("doorward_reloads_total", &[("outcome", outcome)]).increment(1);
+    }
+
+    /// The days left of one certificate in use, by the option that names it.
+    #[expect(clippy::cast_precision_loss, reason = "days of a certificate are small")]
+    pub fn certificate_days_left(&self, option: String, path: String, seconds_left: i64) {
+        let labels = vec![Label::new("option", option), Label::new("path", path)];
+        let gauge = self.recorder.register_gauge(&Key::from_parts("doorward_certificate_days_left", labels), &METADATA);
+        gauge.set(seconds_left as f64 / 86_400.0);
+    }
+
+    /// Everything as Prometheus text.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.handle.render()
+    }
+
+    fn counter(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
+        self.recorder.register_counter(&key(name, labels), &METADATA)
+    }
+
+    fn gauge(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
+        self.recorder.register_gauge(&key(name, labels), &METADATA)
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
+    Key::from_parts(name, labels.iter().map(|&(key, value)| Label::from_static_parts(key, value)).collect::<Vec<_>>())
+}
+
+fn describe(recorder: &PrometheusRecorder) {
+    let counters = [
+        ("doorward_connections_accepted_total", "Connections accepted."),
+        ("doorward_connections_refused_total", "Connections refused or broken off, by reason."),
+        ("doorward_tls_handshakes_total", "TLS handshakes, by version and verdict on the client's certificate."),
+        ("doorward_authentications_total", "Authentications, by mechanism, outcome and error."),
+        ("doorward_operations_total", "Commands, by who answered them."),
+        ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
+        ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
+        ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
+        ("doorward_reloads_total", "Reloads, by outcome."),
+    ];
+    for (name, help) in counters {
+        recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
+    }
+    let gauges = [
+        ("doorward_connections_open", "Connections open now."),
+        ("doorward_connections", "Connections open now, by state of authentication."),
+        ("doorward_upstream_up", "1 while the upstream answers."),
+        ("doorward_snapshot_generation", "Number of the configuration in force."),
+        ("doorward_certificate_days_left", "Days until a certificate in use expires, by option."),
+    ];
+    for (name, help) in gauges {
+        recorder.describe_gauge(KeyName::from_const_str(name), None::<Unit>, SharedString::const_str(help));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_is_rendered() {
+        let metrics = Metrics::new();
+        metrics.connections_accepted.increment(2);
+        metrics.authentication("SCRAM-SHA-256".into(), "failed", "AuthenticationFailed".into());
+        metrics.connection_state("user", 1.0);
+        let text = metrics.render();
+        for line in [
+            "doorward_connections_accepted_total 2",
+            "doorward_authentications_total{mechanism=\"SCRAM-SHA-256\",outcome=\"failed\",reason=\"AuthenticationFailed\"} 1",
+            "doorward_connections{state=\"user\"} 1",
+        ] {
+            assert!(text.contains(line), "{line} is missing in\n{text}");
+        }
+    }
+
+    #[test]
+    fn two_servers_in_one_process_count_apart() {
+        let (one, other) = (Metrics::new(), Metrics::new());
+        one.connections_accepted.increment(1);
+        assert!(other.render().contains("doorward_connections_accepted_total 0"));
+    }
+}

@@ -1,0 +1,136 @@
+//! doorward's own section `proxy`. Source: doorward's contract.
+
+use super::{
+    Flag,
+    Kind::{Integer, List, Path, Switch, Text, Word},
+    OptionSpec,
+    Reload::{NewConnections, Now},
+};
+
+pub(super) const OPTIONS: &[OptionSpec] = &[
+    OptionSpec::new(
+        "proxy.upstream.address",
+        Text,
+        &[Flag::value("proxyUpstreamAddress")],
+        "The mongod behind: host:port, [IPv6]:port, or unix:/path/to/mongodb-27018.sock. Required.",
+    )
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.authentication",
+        Word(&["none", "passthrough", "keyFile", "x509", "impersonate"]),
+        &[Flag::value("proxyUpstreamAuthentication")],
+        "How doorward stands toward the mongod behind: none (it runs without access control), keyFile or x509 (doorward logs in as \
+         __system); passthrough and impersonate are not built yet.",
+    )
+    .default("none")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.connectTimeoutMS",
+        Integer(1, 3_600_000),
+        &[Flag::value("proxyUpstreamConnectTimeoutMS")],
+        "How long connecting to the mongod behind may take, in milliseconds.",
+    )
+    .default("10000")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.mode",
+        Word(&["disabled", "requireTLS"]),
+        &[Flag::value("proxyUpstreamTlsMode")],
+        "Whether doorward uses TLS toward the mongod behind.",
+    )
+    .default("disabled")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.CAFile",
+        Path,
+        &[Flag::value("proxyUpstreamTlsCAFile")],
+        "Authorities that the certificate of the mongod behind is verified against.",
+    )
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.certificateKeyFile",
+        Path,
+        &[Flag::value("proxyUpstreamTlsCertificateKeyFile")],
+        "Certificate and key that doorward presents to the mongod behind.",
+    )
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.certificateKeyFilePassword",
+        Text,
+        &[Flag::value("proxyUpstreamTlsCertificateKeyFilePassword")],
+        "Password of that key.",
+    )
+    .secret()
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.allowInvalidHostnames",
+        Switch,
+        &[Flag::switch("proxyUpstreamTlsAllowInvalidHostnames")],
+        "Do not compare the host name with the certificate of the mongod behind.",
+    )
+    .default("false")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.tls.allowInvalidCertificates",
+        Switch,
+        &[Flag::switch("proxyUpstreamTlsAllowInvalidCertificates")],
+        "Do not verify the certificate of the mongod behind.",
+    )
+    .default("false")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.tls.keyFile",
+        Path,
+        &[Flag::value("proxyTlsKeyFile")],
+        "The private key of net.tls.certificateKeyFile in a file of its own, as Kubernetes secrets have it.",
+    )
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.members",
+        List,
+        &[Flag::value("proxyMembers")],
+        "In front of a replica set, one entry a member. Not built yet: only the empty list.",
+    )
+    .default("[]"),
+    OptionSpec::new(
+        "proxy.admin.bindIp",
+        Text,
+        &[Flag::value("proxyAdminBindIp")],
+        "Address of the admin port; it serves metrics and health without a login.",
+    )
+    .default("127.0.0.1"),
+    OptionSpec::new("proxy.admin.port", Integer(0, 65535), &[Flag::value("proxyAdminPort")], "The admin port; 0 is off.")
+        .default("0"),
+    OptionSpec::new(
+        "proxy.hideUnknownUsers",
+        Switch,
+        &[Flag::switch("proxyHideUnknownUsers")],
+        "Answer a login of an unknown user as late as one with a wrong password. mongod does not.",
+    )
+    .default("false")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.userCacheSeconds",
+        Integer(0, 86_400),
+        &[Flag::value("proxyUserCacheSeconds")],
+        "The greatest age of what is known of a user and its roles, in seconds.",
+    )
+    .default("10")
+    .reload(Now),
+    OptionSpec::new(
+        "proxy.handshakeTimeoutSeconds",
+        Integer(1, 3600),
+        &[Flag::value("proxyHandshakeTimeoutSeconds")],
+        "Within this many seconds a connection must have sent its first whole command.",
+    )
+    .default("30")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.drainSeconds",
+        Integer(0, 3600),
+        &[Flag::value("proxyDrainSeconds")],
+        "How many seconds a shutdown waits for running operations.",
+    )
+    .default("15")
+    .reload(Now),
+];

@@ -1,0 +1,176 @@
+//! `proxy.*`: doorward's own section. Combinations that would open a door are refused. Source: doorward's contract.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use super::Reader;
+use crate::config::error::{ErrorKind, Warning};
+use crate::config::settings::{
+    Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
+};
+
+const ADDRESS: &str = "proxy.upstream.address";
+const AUTHENTICATION: &str = "proxy.upstream.authentication";
+const TLS_MODE: &str = "proxy.upstream.tls.mode";
+
+/// `None` when there is no upstream to speak of; the reason is noted.
+pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Security) -> Option<Proxy> {
+    if tls.key_file.is_some() && tls.mode != TlsMode::Disabled && tls.certificate_key_file.is_none() {
+        let text = "proxy.tls.keyFile needs the certificate in net.tls.certificateKeyFile";
+        reader.error(ErrorKind::Missing, "proxy.tls.keyFile", text, "");
+    }
+    check_members(reader);
+    let admin = admin(reader);
+    let upstream_tls = upstream_tls(reader);
+    let authentication = authentication(reader, upstream_tls.as_ref(), security);
+    let address = address(reader, net);
+    Some(Proxy {
+        upstream: Upstream {
+            address: address?,
+            authentication,
+            tls: upstream_tls,
+            connect_timeout_ms: reader.unsigned("proxy.upstream.connectTimeoutMS"),
+        },
+        admin,
+        hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
+        user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),
+        handshake_timeout_seconds: reader.unsigned("proxy.handshakeTimeoutSeconds"),
+        drain_seconds: reader.unsigned("proxy.drainSeconds"),
+    })
+}
+
+fn check_members(reader: &mut Reader<'_>) {
+    if reader.list("proxy.members").is_some_and(|members| !members.is_empty()) {
+        let remedy = "run one doorward in front of each member for now, and leave proxy.members out";
+        reader.error(ErrorKind::Unsupported, "proxy.members", "proxy.members is not built yet: only the empty list", remedy);
+    }
+}
+
+fn address(reader: &mut Reader<'_>, net: &Net) -> Option<UpstreamAddress> {
+    let Some(text) = reader.non_empty(ADDRESS) else {
+        let remedy = "doorward stands in front of a mongod; say where it is, for example\n  --proxyUpstreamAddress 127.0.0.1:27018, or in \
+                      the file  proxy: {upstream: {address: \"127.0.0.1:27018\"}}";
+        reader.error(ErrorKind::Missing, ADDRESS, "proxy.upstream.address is required", remedy);
+        return None;
+    };
+    let Some(address) = parse_address(text) else {
+        let remedy = "it is host:port, [IPv6]:port, or unix:/path/to/mongodb-27018.sock";
+        reader.error(ErrorKind::BadValue, ADDRESS, format!("proxy.upstream.address can not be read: '{text}'"), remedy);
+        return None;
+    };
+    if is_own(&address, net) {
+        let text = format!("proxy.upstream.address {text} is doorward's own address");
+        let remedy = "let the mongod behind listen on another port, and name that port";
+        reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
+        return None;
+    }
+    Some(address)
+}
+
+fn parse_address(text: &str) -> Option<UpstreamAddress> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return path.starts_with('/').then(|| UpstreamAddress::Unix(PathBuf::from(path)));
+    }
+    let (host, port) = text.rsplit_once(':')?;
+    let port = port.bytes().all(|digit| digit.is_ascii_digit()).then(|| port.parse().ok())??;
+    let host = match host.strip_prefix('[') {
+        Some(bracketed) => bracketed.strip_suffix(']').filter(|host| host.parse::<std::net::Ipv6Addr>().is_ok())?,
+        None => host,
+    };
+    let bare_v6 = host.contains(':') && !text.starts_with('[');
+    let odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | ',' | '@' | '[' | ']');
+    (port != 0 && !host.is_empty() && !bare_v6 && !host.contains(odd)).then(|| UpstreamAddress::Tcp { host: host.to_owned(), port })
+}
+
+/// Whether doorward would connect to itself, as far as the texts tell.
+fn is_own(address: &UpstreamAddress, net: &Net) -> bool {
+    match address {
+        UpstreamAddress::Tcp { host, port } => {
+            let local = is_loopback(host);
+            *port == net.port
+                && net.bind_ip.iter().any(|bound| {
+                    let everything = bound.parse::<IpAddr>().is_ok_and(|bound| bound.is_unspecified());
+                    bound == host || local && (everything || is_loopback(bound) && (bound == "localhost" || host == "localhost"))
+                })
+        }
+        UpstreamAddress::Unix(path) => net.unix_domain_socket.as_ref().is_some_and(|socket| {
+            *path == socket.path_prefix.join(format!("mongodb-{}.sock", net.port))
+        }) || net.bind_ip.iter().any(|bound| path.as_os_str() == bound.as_str()),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn authentication(reader: &mut Reader<'_>, tls: Option<&UpstreamTls>, security: &Security) -> UpstreamAuthentication {
+    let chosen = match reader.word(AUTHENTICATION) {
+        Some("keyFile") => UpstreamAuthentication::KeyFile,
+        Some("x509") => UpstreamAuthentication::X509,
+        Some(word @ ("passthrough" | "impersonate")) => {
+            let text = format!("proxy.upstream.authentication {word} is not built yet");
+            reader.error(ErrorKind::Unsupported, AUTHENTICATION, text, "use none, keyFile or x509");
+            UpstreamAuthentication::None
+        }
+        _ => UpstreamAuthentication::None,
+    };
+    if chosen == UpstreamAuthentication::KeyFile && security.key_file.is_none() {
+        let text = "proxy.upstream.authentication keyFile needs security.keyFile, the key file of the mongod behind";
+        reader.error(ErrorKind::Missing, AUTHENTICATION, text, "");
+    }
+    if chosen == UpstreamAuthentication::X509 && tls.is_none_or(|tls| tls.certificate_key_file.is_none()) {
+        let text = "proxy.upstream.authentication x509 needs proxy.upstream.tls.mode requireTLS and \
+                    proxy.upstream.tls.certificateKeyFile";
+        reader.error(ErrorKind::Missing, AUTHENTICATION, text, "");
+    }
+    if chosen != UpstreamAuthentication::None && !security.access_control {
+        let text = "security.authorization disabled would give every client the rights of __system";
+        let remedy = "enable authorization, or let proxy.upstream.authentication be none";
+        reader.error(ErrorKind::Conflict, AUTHENTICATION, text, remedy);
+    }
+    chosen
+}
+
+fn upstream_tls(reader: &mut Reader<'_>) -> Option<UpstreamTls> {
+    let on = reader.word(TLS_MODE)? == "requireTLS";
+    let tls = UpstreamTls {
+        ca_file: reader.path("proxy.upstream.tls.CAFile"),
+        certificate_key_file: reader.path("proxy.upstream.tls.certificateKeyFile"),
+        certificate_key_file_password: reader.password("proxy.upstream.tls.certificateKeyFilePassword"),
+        allow_invalid_hostnames: reader.switch("proxy.upstream.tls.allowInvalidHostnames"),
+        allow_invalid_certificates: reader.switch("proxy.upstream.tls.allowInvalidCertificates"),
+    };
+    if !on {
+        let stray = ["CAFile", "certificateKeyFile", "certificateKeyFilePassword"].map(|name| format!("proxy.upstream.tls.{name}"));
+        if let Some(name) = stray.iter().find(|name| reader.non_empty(name).is_some()) {
+            let text = format!("{name} needs proxy.upstream.tls.mode requireTLS");
+            reader.error(ErrorKind::Conflict, name, text, "");
+        }
+        return None;
+    }
+    if tls.ca_file.is_none() && !tls.allow_invalid_certificates {
+        let text = "proxy.upstream.tls.CAFile is needed to know the mongod behind by its certificate";
+        let remedy = "name the authority, or say proxy.upstream.tls.allowInvalidCertificates: true to trust anyone";
+        reader.error(ErrorKind::Missing, "proxy.upstream.tls.CAFile", text, remedy);
+    }
+    if tls.allow_invalid_certificates {
+        let text = "proxy.upstream.tls.allowInvalidCertificates is on: anyone between doorward and the mongod behind can pose as it";
+        reader.warnings.push(Warning::new(None, "NETWORK", text));
+    }
+    Some(tls)
+}
+
+fn admin(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let port = u16::try_from(reader.integer("proxy.admin.port")).unwrap_or_default();
+    let text = reader.text("proxy.admin.bindIp");
+    let address = match text {
+        "localhost" => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        text => text.trim_start_matches('[').trim_end_matches(']').parse().ok(),
+    };
+    let Some(address) = address else {
+        let text = format!("proxy.admin.bindIp is no address: '{text}'");
+        reader.error(ErrorKind::BadValue, "proxy.admin.bindIp", text, "for example 127.0.0.1, 0.0.0.0 or ::1");
+        return None;
+    };
+    (port != 0).then(|| SocketAddr::new(address, port))
+}

@@ -1,0 +1,136 @@
+//! Bytes that were read and not yet used. The room grows with what a connection really moves and shrinks when it is idle, so that
+//! an idle connection costs little and nothing is ever reserved for a length that somebody merely declared.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// The room of a connection that sends little, in bytes.
+const SMALL: usize = 4 * 1024;
+/// The most room that is used for streaming, in bytes.
+const LARGE: usize = 256 * 1024;
+
+/// The bytes read from one stream and not yet used.
+#[derive(Debug, Default)]
+pub struct Incoming {
+    bytes: Vec<u8>,
+    /// How many of `bytes` are used already.
+    used: usize,
+    /// How much is asked for at the next read.
+    step: usize,
+}
+
+impl Incoming {
+    /// Starts with bytes that were read before.
+    #[must_use]
+    pub fn starting_with(bytes: Vec<u8>) -> Self {
+        Self { bytes, used: 0, step: SMALL }
+    }
+
+    /// What is there.
+    #[must_use]
+    pub fn available(&self) -> &[u8] {
+        self.bytes.get(self.used..).unwrap_or_default()
+    }
+
+    /// How much is there.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bytes.len().saturating_sub(self.used)
+    }
+
+    /// Whether nothing is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Marks the first `count` bytes as used.
+    pub fn consume(&mut self, count: usize) {
+        self.used = self.used.saturating_add(count).min(self.bytes.len());
+        if self.used == self.bytes.len() {
+            self.bytes.clear();
+            self.used = 0;
+        }
+    }
+
+    /// Whether another read would stay within the room for bytes that nobody waits for yet.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.len() < LARGE
+    }
+
+    /// Gives memory back before a wait of unknown length.
+    pub fn rest(&mut self) {
+        if self.is_empty() && self.bytes.capacity() > 2 * SMALL && self.step <= SMALL {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Reads once and returns how many bytes came; 0 is the end of the stream. Cancel safe.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub async fn fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<usize> {
+        if self.used > 0 && self.bytes.len() == self.bytes.capacity() {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+        let step = self.step.max(SMALL);
+        if self.bytes.capacity().saturating_sub(self.bytes.len()) < step / 2 {
+            self.bytes.reserve(step);
+        }
+        let room = self.bytes.capacity().saturating_sub(self.bytes.len());
+        let count = stream.read_buf(&mut self.bytes).await?;
+        self.step = if count >= room { (step * 2).min(LARGE) } else if count < step / 4 { (step / 2).max(SMALL) } else { step };
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn bytes_come_out_in_the_order_they_went_in() {
+        let data: Vec<u8> = (0..1_000_000_u32).map(|number| number.to_le_bytes()[0]).collect();
+        let mut source: &[u8] = &data;
+        let mut incoming = Incoming::default();
+        let mut seen = Vec::new();
+        while incoming.fill(&mut source).await.unwrap() > 0 {
+            let count = incoming.len().div_ceil(2);
+            seen.extend_from_slice(&incoming.available()[..count]);
+            incoming.consume(count);
+        }
+        seen.extend_from_slice(incoming.available());
+        assert_eq!(seen, data);
+    }
+
+    #[tokio::test]
+    async fn the_room_of_a_stream_stays_bounded_when_it_is_used_up_at_each_step() {
+        let data = vec![7; 48_000_000];
+        let mut source: &[u8] = &data;
+        let mut incoming = Incoming::default();
+        while incoming.fill(&mut source).await.unwrap() > 0 {
+            incoming.consume(incoming.len());
+        }
+        assert!(incoming.bytes.capacity() <= 4 * LARGE, "{}", incoming.bytes.capacity());
+    }
+
+    #[tokio::test]
+    async fn a_connection_at_rest_gives_its_memory_back() {
+        let mut incoming = Incoming::default();
+        let data = vec![7; 100_000];
+        let mut source: &[u8] = &data;
+        while incoming.fill(&mut source).await.unwrap() > 0 {
+            incoming.consume(incoming.len());
+        }
+        for _ in 0..8 {
+            let mut few: &[u8] = b"few";
+            incoming.fill(&mut few).await.unwrap();
+            incoming.consume(3);
+        }
+        incoming.rest();
+        assert_eq!(incoming.bytes.capacity(), 0);
+    }
+}

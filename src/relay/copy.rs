@@ -1,0 +1,38 @@
+//! Bytes from one channel to the other, as they arrive.
+
+use std::io;
+
+use crate::net::channel::Channel;
+use crate::wire::checksum::Checksum;
+
+/// Which end of a copy broke.
+pub(super) enum Broken {
+    /// The one that is read from.
+    Reading(io::Error),
+    /// The one that is written to.
+    Writing(io::Error),
+}
+
+/// Moves `count` bytes, and shows them to `seen` on the way. Nothing is read ahead of what could be written.
+pub(super) async fn copy(
+    from: &mut Channel,
+    to: &mut Channel,
+    mut count: usize,
+    mut seen: Option<&mut Checksum>,
+) -> Result<(), Broken> {
+    while count > 0 {
+        if from.incoming.is_empty() && from.fill().await.map_err(Broken::Reading)? == 0 {
+            return Err(Broken::Reading(io::ErrorKind::UnexpectedEof.into()));
+        }
+        let available = from.incoming.available();
+        let chunk = available.get(..count).unwrap_or(available);
+        if let Some(checksum) = seen.as_deref_mut() {
+            checksum.update(chunk);
+        }
+        to.write(chunk).await.map_err(Broken::Writing)?;
+        let moved = chunk.len();
+        from.incoming.consume(moved);
+        count = count.saturating_sub(moved);
+    }
+    Ok(())
+}

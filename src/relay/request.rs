@@ -1,0 +1,75 @@
+//! The client's message on its way to the upstream.
+
+use super::RelayError;
+use super::copy::{Broken, copy};
+use crate::authz::Allowed;
+use crate::net::channel::Channel;
+use crate::wire::checksum::Checksum;
+use crate::wire::header::{HEADER_LEN, Header};
+
+/// The length of header and flags of an `OP_MSG`, in bytes.
+const HEAD_LEN: usize = HEADER_LEN + 4;
+/// The length of a checksum, in bytes.
+const CHECKSUM_LEN: usize = 4;
+
+/// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives. `checksum`: whether it ends in one.
+///
+/// # Errors
+/// Either side ends, or the checksum is wrong; then the upstream was not given the whole message.
+pub async fn forward(
+    _allowed: Allowed,
+    client: &mut Channel,
+    upstream: &mut Channel,
+    header: Header,
+    checksum: bool,
+) -> Result<u64, RelayError> {
+    let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
+    if checksum { without_checksum(client, upstream, header, length).await? } else { copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)? }
+    Ok(u64::from(header.message_length))
+}
+
+/// Sends a message that is there as a whole (it was compressed). Its checksum was verified when it was unwrapped.
+///
+/// # Errors
+/// The upstream ends.
+pub async fn forward_whole(_allowed: Allowed, upstream: &mut Channel, message: &[u8]) -> Result<u64, RelayError> {
+    upstream.write(message).await.map_err(RelayError::Upstream)?;
+    Ok(u64::try_from(message.len()).unwrap_or(u64::MAX))
+}
+
+impl Broken {
+    fn on_the_way_out(self) -> RelayError {
+        match self {
+            Self::Reading(error) => RelayError::Client(error),
+            Self::Writing(error) => RelayError::Upstream(error),
+        }
+    }
+}
+
+/// Verifies the checksum on the way and sends the message without it. The last byte is held back until the checksum is known to be
+/// right, so that the upstream never has a whole message that is wrong.
+async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: Header, length: usize) -> Result<(), RelayError> {
+    client.fill_to(HEAD_LEN).await.map_err(RelayError::Client)?;
+    let mut checksum = Checksum::new();
+    let head = client.incoming.available().get(..HEAD_LEN).unwrap_or_default();
+    checksum.update(head);
+    let shorter = Header { message_length: header.message_length.saturating_sub(4), ..header };
+    let mut rewritten = shorter.to_bytes().to_vec();
+    rewritten.extend_from_slice(head.get(HEADER_LEN..).unwrap_or_default());
+    if let Some(flags) = rewritten.get_mut(HEADER_LEN) {
+        *flags &= !1;
+    }
+    client.incoming.consume(HEAD_LEN);
+    upstream.write(&rewritten).await.map_err(RelayError::Upstream)?;
+
+    let middle = length.saturating_sub(HEAD_LEN + 1 + CHECKSUM_LEN);
+    copy(client, upstream, middle, Some(&mut checksum)).await.map_err(Broken::on_the_way_out)?;
+    client.fill_to(1 + CHECKSUM_LEN).await.map_err(RelayError::Client)?;
+    let Some(&[last, a, b, c, d]) = client.incoming.available().first_chunk() else { return Err(RelayError::Checksum) };
+    checksum.update(&[last]);
+    if checksum.finish() != u32::from_le_bytes([a, b, c, d]) {
+        return Err(RelayError::Checksum);
+    }
+    client.incoming.consume(1 + CHECKSUM_LEN);
+    upstream.write(&[last]).await.map_err(RelayError::Upstream)
+}

@@ -1,0 +1,145 @@
+//! What doorward answers itself: a command's step through the session, the reply, what is logged and counted of it.
+
+use std::sync::atomic::{AtomicI32, Ordering};
+
+use serde_json::json;
+
+use super::connection::{ClientConnection, End};
+use crate::admin::log::Severity;
+use crate::names::UserName;
+use crate::session::{Effect, Event, UserLookup};
+use crate::upstream::UpstreamError;
+use crate::upstream::connection::Connection;
+use crate::wire::command::Command;
+use crate::wire::request::{Envelope, Refusal};
+
+/// One counter for all replies of the process, as in mongod.
+static LAST_REPLY_ID: AtomicI32 = AtomicI32::new(0);
+
+/// The next reply's requestID.
+pub(super) fn next_reply_id() -> i32 {
+    LAST_REPLY_ID.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+}
+
+impl ClientConnection<'_> {
+    /// Looks up whom the command is about, then lets the session judge it.
+    pub(super) async fn step(&mut self, command: &Command<'_>) -> Result<Effect, End> {
+        let mut nonce = [0; 24];
+        getrandom::fill(&mut nonce).map_err(|error| End::Client(std::io::Error::other(error)))?;
+        let draw = || nonce;
+        let wanted = self.session.users_wanted(command, &self.surroundings.context(&draw, &[]));
+        let mut users = Vec::with_capacity(wanted.len());
+        for user in wanted {
+            let found = self.look_up(&user).await?;
+            users.push((user, found));
+        }
+        Ok(self.session.step(command, &self.surroundings.context(&draw, &users)))
+    }
+
+    /// Looks the session's user up again when something about users has changed: a dropped user stops at once.
+    pub(super) async fn refresh_user(&mut self) -> Result<(), End> {
+        let generation = self.server.users.generation();
+        if generation == self.users_generation {
+            return Ok(());
+        }
+        if let Some(user) = self.session.state().stored_user().cloned() {
+            let found = self.look_up(&user).await?;
+            if let Some(event) = self.session.refresh_user(&found) {
+                self.record(&event);
+                self.show_state();
+            }
+        }
+        self.users_generation = generation;
+        Ok(())
+    }
+
+    async fn look_up(&self, user: &UserName) -> Result<UserLookup, End> {
+        Ok(self.server.users.look_up(&self.surroundings.snapshot.connector, user).await?)
+    }
+
+    /// Carries out what the session decided.
+    pub(super) async fn answer(&mut self, envelope: Envelope, effect: Effect) -> Result<(), End> {
+        match effect {
+            Effect::Reply { body, events } => {
+                self.counts.answered = self.counts.answered.saturating_add(1);
+                self.server.metrics.operations_answered.increment(1);
+                for event in events {
+                    self.record(&event);
+                }
+                self.show_state();
+                if envelope.more_to_come {
+                    return Ok(());
+                }
+                let plaintext = !self.channel.stream.is_tls();
+                self.channel.write(&envelope.reply(next_reply_id(), &body, plaintext)).await.map_err(End::Client)
+            }
+            Effect::AwaitTopology(wait) => self.await_topology(envelope, wait).await,
+            // The caller forwards; a permit that comes here is a mistake of ours, and nothing is sent for it.
+            Effect::Forward(_) => Err(End::UpstreamLost),
+        }
+    }
+
+    /// Sends a refusal, unless the client does not want a reply.
+    pub(super) async fn refuse(&mut self, envelope: Envelope, refusal: &Refusal) -> Result<(), End> {
+        self.counts.answered = self.counts.answered.saturating_add(1);
+        self.server.metrics.operations_answered.increment(1);
+        if envelope.more_to_come {
+            return Ok(());
+        }
+        self.refresh_picture()?;
+        let plaintext = !self.channel.stream.is_tls();
+        let bytes = match refusal {
+            Refusal::Command(error) => {
+                envelope.reply(next_reply_id(), &self.surroundings.picture.complete(error.to_reply()), plaintext)
+            }
+            Refusal::LegacyOpcode { .. } => envelope.refuse(next_reply_id(), refusal, plaintext),
+        };
+        self.channel.write(&bytes).await.map_err(End::Client)
+    }
+
+    /// Opens this client's own connection to the upstream, in the client's name.
+    pub(super) async fn connect_upstream(&self) -> Result<Connection, UpstreamError> {
+        let connected = self.surroundings.snapshot.connector.connect(self.session.client_metadata().map(AsRef::as_ref)).await;
+        self.server.metrics.upstream_connect(if connected.is_ok() { "connected" } else { "failed" });
+        connected
+    }
+
+    /// Logs and counts what happened in the session.
+    pub(super) fn record(&self, event: &Event) {
+        let metrics = &self.server.metrics;
+        match event {
+            Event::ClientMetadata { document } => self.log.client_metadata(document),
+            Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
+                metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
+                self.log.authenticated(mechanism, subject.as_deref().unwrap_or(&user.name), &user.database, *speculative, *cluster);
+            }
+            Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
+                metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
+                let (name, database) = user.as_ref().map_or(("", ""), |user| (user.name.as_str(), user.database.as_str()));
+                self.log.not_authenticated(mechanism, name, database, *speculative, error, reason);
+            }
+            Event::MemberCertificateFromClient { subject } => {
+                let text = "Client isn't a mongod or mongos, but is connecting with a certificate with cluster membership";
+                self.log.access(Severity::Warning, 20430, text, json!({ "subject": subject }));
+            }
+            Event::LoggedOut { user } => {
+                self.log.access(Severity::Info, 9_000_011, "Logged out", json!({ "user": user.to_string() }));
+            }
+            Event::UserDropped { user } => {
+                let text = "The user was dropped; the connection is no longer authenticated";
+                self.log.access(Severity::Info, 9_000_012, text, json!({ "user": user.to_string() }));
+            }
+            Event::OtherUserThanAsked { asked, user } => {
+                let text = "Different user name was supplied to saslSupportedMechs";
+                self.log.access(Severity::Info, 5_286_202, text, json!({ "asked": asked.to_string(), "user": user.to_string() }));
+            }
+            Event::MechanismsOfUnknownUser { user } => {
+                self.log.access(Severity::Info, 20251, "Supported SASL mechanisms requested for unknown user", json!({ "user": user.to_string() }));
+            }
+            Event::SecondAuthentication { user } => {
+                let text = "Client has attempted to reauthenticate as a single user";
+                self.log.access(Severity::Warning, 5_626_700, text, json!({ "user": user.to_string() }));
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The life of one connection, top to bottom: it opens, its commands are judged one after the other, those that may are forwarded,
+//! and it ends with one log line.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::time::timeout;
+
+use super::registry::{Place, Wake};
+use super::snapshot::Snapshot;
+use super::{Server, open, unix_now_ms};
+use crate::admin::events::ConnectionLog;
+use crate::admin::log::Severity;
+use crate::net::channel::Channel;
+use crate::net::stream::Transport;
+use crate::relay::{Moved, RelayError};
+use crate::names::UserName;
+use crate::session::{ClientAddress, Context, Session, State, UpstreamPicture, UserLookup};
+use crate::upstream::UpstreamError;
+use crate::upstream::connection::Connection;
+use crate::wire::CloseReason;
+use crate::x509::peer::PeerIdentity;
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The client left between two messages.
+    #[error("the client left")]
+    ClientLeft,
+    /// The client's connection broke.
+    #[error("the client's connection ended: {0}")]
+    Client(io::Error),
+    /// The client sent something that ends a connection.
+    #[error("{0}")]
+    Message(#[from] CloseReason),
+    /// The client did not finish its handshake in time.
+    #[error("no complete command within {0} s (proxy.handshakeTimeoutSeconds)")]
+    HandshakeTimeout(u32),
+    /// The client's first messages are larger than an unauthenticated client's may be.
+    #[error("recv(): message msgLen {0} is larger than an unauthenticated client may send (preAuthMaximumMessageSizeBytes)")]
+    TooLargeBeforeAuthentication(u32),
+    /// The upstream is lost or can not be used.
+    #[error("the upstream is not reachable: {0}")]
+    Upstream(#[from] UpstreamError),
+    /// The monitor lost the upstream.
+    #[error("the upstream is not reachable")]
+    UpstreamLost,
+    /// A forward failed.
+    #[error(transparent)]
+    Relay(#[from] RelayError),
+    /// doorward stops.
+    #[error("doorward is shutting down")]
+    Draining,
+}
+
+impl End {
+    /// The metric's label; `None` for the ordinary end.
+    const fn label(&self) -> Option<&'static str> {
+        match self {
+            Self::ClientLeft | Self::Client(_) | Self::Relay(RelayError::Client(_)) => None,
+            Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => Some("message"),
+            Self::HandshakeTimeout(_) => Some("handshake_timeout"),
+            Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => Some("upstream"),
+            Self::Draining => Some("draining"),
+        }
+    }
+
+    /// mongod's code for the log line.
+    const fn code(&self) -> (i32, &'static str) {
+        match self {
+            Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => (17, "ProtocolError"),
+            Self::HandshakeTimeout(_) => (202, "NetworkInterfaceExceededTimeLimit"),
+            Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => (6, "HostUnreachable"),
+            Self::Draining => (91, "ShutdownInProgress"),
+            Self::ClientLeft | Self::Client(_) => (9001, "SocketException"),
+        }
+    }
+}
+
+/// A connection whose handshake is done, with everything its commands need.
+pub(super) struct ClientConnection<'a> {
+    pub(super) server: &'a Server,
+    pub(super) log: ConnectionLog,
+    pub(super) place: Place,
+    pub(super) channel: Channel,
+    pub(super) surroundings: Surroundings,
+    pub(super) session: Session,
+    /// What the user store's generation was when the session's user was last looked at.
+    pub(super) users_generation: u64,
+    /// Opened at the first forward.
+    pub(super) upstream: Option<Connection>,
+    pub(super) moved: Moved,
+    pub(super) counts: Counts,
+    /// The state that the gauge of connection states holds for this connection.
+    pub(super) shown_state: &'static str,
+}
+
+/// Everything beside the session itself that a command is judged by.
+pub(super) struct Surroundings {
+    pub(super) snapshot: Arc<Snapshot>,
+    /// The picture of the upstream as this connection last looked at it.
+    pub(super) picture: Arc<UpstreamPicture>,
+    peer: Option<PeerIdentity>,
+    tls: bool,
+    client_address: ClientAddress,
+    server_address: Option<IpAddr>,
+    connection_id: i32,
+}
+
+impl Surroundings {
+    /// As the session takes it.
+    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserName, UserLookup)]) -> Context<'c> {
+        Context {
+            policy: &self.snapshot.policy,
+            picture: &self.picture,
+            peer: self.peer.as_ref(),
+            tls: self.tls,
+            client_address: self.client_address,
+            server_address: self.server_address,
+            connection_id: self.connection_id,
+            now_ms: unix_now_ms(),
+            nonce,
+            users,
+        }
+    }
+}
+
+/// What a connection did.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) forwarded: u64,
+    pub(super) answered: u64,
+    pub(super) transitional: u64,
+}
+
+/// Serves one client from its socket to its end. `picture` is the upstream's at the moment the client came.
+pub(super) async fn serve(
+    server: &Server,
+    transport: Transport,
+    address: ClientAddress,
+    place: Place,
+    picture: Arc<UpstreamPicture>,
+) {
+    let snapshot = server.snapshot.load_full();
+    let log = ConnectionLog::new(server.log.clone(), place.id, address.to_string());
+    log.accepted(server.registry.len());
+    let server_address = transport.local_ip();
+    let seconds = snapshot.settings.proxy.handshake_timeout_seconds;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
+    let opened = tokio::select! {
+        opened = timeout_or(deadline, open::open(server, &snapshot, &log, transport)) => opened,
+        _ = place.control.woken() => return,
+    };
+    let opened = match opened {
+        Some(Ok(Some(opened))) => opened,
+        Some(Ok(None)) => return log.ended(server.registry.len().saturating_sub(1), &json!({})),
+        Some(Err(refused)) => {
+            server.metrics.connection_refused(refused.label);
+            log.broken_off(refused.code.0, refused.code.1, &refused.reason);
+            return log.ended(server.registry.len().saturating_sub(1), &json!({}));
+        }
+        None => {
+            server.metrics.connection_refused("handshake_timeout");
+            let end = End::HandshakeTimeout(seconds);
+            return log.broken_off(end.code().0, end.code().1, &end.to_string());
+        }
+    };
+    let mut connection = ClientConnection {
+        server,
+        session: Session::new(),
+        surroundings: Surroundings {
+            snapshot,
+            picture,
+            peer: opened.peer,
+            tls: opened.channel.stream.is_tls(),
+            client_address: address,
+            server_address,
+            connection_id: place.id,
+        },
+        channel: opened.channel,
+        log,
+        place,
+        users_generation: server.users.generation(),
+        upstream: None,
+        moved: Moved::default(),
+        counts: Counts::default(),
+        shown_state: "unauthenticated",
+    };
+    server.metrics.connection_state(connection.shown_state, 1.0);
+    let end = connection.run(deadline, seconds).await;
+    connection.finish(&end).await;
+}
+
+async fn timeout_or<T>(deadline: tokio::time::Instant, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout_at(deadline, work).await.ok()
+}
+
+impl ClientConnection<'_> {
+    /// Serves commands until the connection ends. The first has to be complete before `deadline`.
+    async fn run(&mut self, deadline: tokio::time::Instant, seconds: u32) -> End {
+        match timeout_or(deadline, self.first_message()).await {
+            None => return End::HandshakeTimeout(seconds),
+            Some(Err(end)) => return end,
+            Some(Ok(())) => {}
+        }
+        loop {
+            if let Err(end) = self.turn().await {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for bytes while nothing is due, and notices everything that ends an idle connection.
+    pub(super) async fn wait_for_bytes(&mut self) -> Result<(), End> {
+        self.channel.incoming.rest();
+        self.place.control.set_busy(false);
+        let read = tokio::select! {
+            biased;
+            read = self.channel.fill() => read.map_err(End::Client)?,
+            end = upstream_speaks(&mut self.upstream) => return Err(end),
+            wake = self.place.control.woken() => {
+                return Err(match wake { Wake::UpstreamLost => End::UpstreamLost, Wake::Draining => End::Draining });
+            }
+        };
+        self.place.control.set_busy(true);
+        if read == 0 { Err(End::ClientLeft) } else { Ok(()) }
+    }
+
+    /// The newest picture of the upstream.
+    pub(super) fn refresh_picture(&mut self) -> Result<(), End> {
+        self.surroundings.picture = self.server.pictures.borrow().clone().ok_or(End::UpstreamLost)?;
+        Ok(())
+    }
+
+    /// Moves this connection to the state that its session is in now, in the gauge.
+    pub(super) fn show_state(&mut self) {
+        let state = match self.session.state() {
+            State::Unauthenticated => "unauthenticated",
+            State::User(_) => "user",
+            State::Member(_) => "member",
+        };
+        if state != self.shown_state {
+            self.server.metrics.connection_state(self.shown_state, -1.0);
+            self.server.metrics.connection_state(state, 1.0);
+            self.shown_state = state;
+        }
+    }
+
+    async fn finish(mut self, end: &End) {
+        self.server.metrics.connection_state(self.shown_state, -1.0);
+        if let Some(label) = end.label() {
+            self.server.metrics.connection_refused(label);
+            self.log.broken_off(end.code().0, end.code().1, &end.to_string());
+        }
+        // The upstream goes first, so that mongod interrupts what still runs.
+        drop(self.upstream.take());
+        let _ = timeout(Duration::from_secs(1), self.channel.close()).await;
+        let open = self.server.registry.len().saturating_sub(1);
+        self.log.ended(open, &self.summary(end));
+    }
+
+    /// What the connection was and did, for its last log line.
+    fn summary(&self, end: &End) -> serde_json::Value {
+        json!({
+            "reason": end.to_string(), "state": self.shown_state, "user": self.session.state().user().map(ToString::to_string),
+            "forwarded": self.counts.forwarded, "answered": self.counts.answered, "transitional": self.counts.transitional,
+            "bytesToUpstream": self.moved.requests, "bytesToClient": self.moved.replies,
+        })
+    }
+
+    fn application_name(&self) -> Option<String> {
+        self.session.client_metadata().and_then(|metadata| application_name(metadata))
+    }
+
+    /// Tells the operator, once a connection, that somebody came without credentials in transition.
+    pub(super) fn count_transitional(&mut self, command: &str) {
+        self.counts.transitional = self.counts.transitional.saturating_add(1);
+        self.server.metrics.operations_transitional.increment(1);
+        if self.counts.transitional == 1 {
+            let attributes = json!({
+                "remote": self.log.remote(), "applicationName": self.application_name(), "command": command,
+                "remedy": "this client would be refused without security.transitionToAuth: give it credentials",
+            });
+            self.log.access(Severity::Warning, 9_000_010, "Unauthenticated operation allowed by transitionToAuth", attributes);
+        }
+    }
+}
+
+fn application_name(metadata: &bson::raw::RawDocument) -> Option<String> {
+    metadata.get_document("application").ok()?.get_str("name").ok().map(str::to_owned)
+}
+
+/// An idle upstream connection has nothing to say: whatever it says ends the connection.
+async fn upstream_speaks(upstream: &mut Option<Connection>) -> End {
+    match upstream {
+        None => std::future::pending().await,
+        Some(connection) => match connection.channel.fill().await {
+            Ok(0) => End::Upstream(UpstreamError::Closed),
+            Ok(_) => End::Upstream(UpstreamError::Protocol("a message that nobody asked for".into())),
+            Err(error) => End::Upstream(UpstreamError::Io(error)),
+        },
+    }
+}

@@ -1,0 +1,149 @@
+//! From a socket to a connection that speaks MongoDB: first bytes, TLS, the verdict on the certificate.
+//!
+//! As on mongod the handshake completes first and the certificate is judged then; a rejected client sees a finished handshake and
+//! a close, the operator the reason. Source: fact sheet section 7.
+
+use std::sync::Arc;
+
+use rustls::ProtocolVersion;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+use tokio_rustls::TlsAcceptor;
+
+use super::Server;
+use super::snapshot::Snapshot;
+use crate::admin::events::ConnectionLog;
+use crate::admin::log::Severity;
+use crate::config::settings::TlsMode;
+use crate::net::channel::Channel;
+use crate::net::incoming::Incoming;
+use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
+use crate::net::stream::{Prefixed, Stream, Transport};
+use crate::tls::server::{Judgement, Rejection, ServerTls};
+use crate::x509::peer::PeerIdentity;
+
+/// mongod's code for a connection that TLS rules forbid.
+const SSL_HANDSHAKE_FAILED: (i32, &str) = (141, "SSLHandshakeFailed");
+
+/// A connection that is ready for its first message.
+pub(super) struct Opened {
+    pub(super) channel: Channel,
+    /// From a verified certificate only.
+    pub(super) peer: Option<PeerIdentity>,
+}
+
+/// Why a connection never became one.
+pub(super) struct Refused {
+    /// The metric's label.
+    pub(super) label: &'static str,
+    pub(super) code: (i32, &'static str),
+    pub(super) reason: String,
+}
+
+impl Refused {
+    fn tls(label: &'static str, reason: impl Into<String>) -> Self {
+        Self { label, code: SSL_HANDSHAKE_FAILED, reason: reason.into() }
+    }
+}
+
+/// Opens a connection; `Ok(None)` when the client left, or was answered, without one.
+pub(super) async fn open(
+    server: &Server,
+    snapshot: &Snapshot,
+    log: &ConnectionLog,
+    mut transport: Transport,
+) -> Result<Option<Opened>, Refused> {
+    let mut first = Vec::with_capacity(4096);
+    while first.len() < SNIFF_LEN {
+        match transport.read_buf(&mut first).await {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+    }
+    let mode = snapshot.settings.tls.mode;
+    match (sniff(&first), &snapshot.tls) {
+        (FirstBytes::HttpGet, _) => {
+            let mut channel = Channel::new(Stream::Plain(transport));
+            let _ = channel.write(HTTP_ANSWER).await;
+            channel.close().await;
+            Ok(None)
+        }
+        (FirstBytes::Tls, Some(tls)) => accept_tls(server, snapshot, tls, log, Prefixed::new(first, transport)).await.map(Some),
+        (FirstBytes::Tls, None) => {
+            Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"))
+        }
+        (FirstBytes::Message, _) if mode == TlsMode::RequireTls => {
+            Err(Refused::tls("tls_required", "The server is configured to only allow SSL connections"))
+        }
+        (FirstBytes::Message, _) => {
+            if mode == TlsMode::PreferTls && !snapshot.settings.parameters.disable_non_tls_connection_logging {
+                log.not_tls();
+            }
+            let channel = Channel { stream: Stream::Plain(transport), incoming: Incoming::starting_with(first) };
+            Ok(Some(Opened { channel, peer: None }))
+        }
+    }
+}
+
+async fn accept_tls(
+    server: &Server,
+    snapshot: &Snapshot,
+    tls: &ServerTls,
+    log: &ConnectionLog,
+    transport: Prefixed,
+) -> Result<Opened, Refused> {
+    let stream = TlsAcceptor::from(Arc::clone(&tls.config)).accept(transport).await;
+    let stream = stream.map_err(|error| {
+        server.metrics.handshake("none", "failed");
+        Refused::tls("tls_handshake", format!("SSL handshake failed: {error}"))
+    })?;
+    let session = stream.get_ref().1;
+    let version = match session.protocol_version() {
+        Some(ProtocolVersion::TLSv1_2) => "1.2",
+        Some(ProtocolVersion::TLSv1_3) => "1.3",
+        _ => "other",
+    };
+    let judged = judge(snapshot, tls, log, session.peer_certificates());
+    server.metrics.handshake(version, if judged.is_ok() { "accepted" } else { "rejected" });
+    let peer = judged?;
+    Ok(Opened { channel: Channel::new(Stream::Tls(Box::new(stream.into()))), peer })
+}
+
+/// The verdict on the client's certificate: whom it stands for, nobody, or a refusal.
+fn judge(
+    snapshot: &Snapshot,
+    tls: &ServerTls,
+    log: &ConnectionLog,
+    certificates: Option<&[rustls::pki_types::CertificateDer<'static>]>,
+) -> Result<Option<PeerIdentity>, Refused> {
+    let now = super::unix_now();
+    let certificate = match tls.judge(certificates, now) {
+        Judgement::Accept { verified } => verified,
+        Judgement::AcceptUnverified { reason } => {
+            log.certificate(Severity::Warning, 23235, "SSL peer certificate validation failed", json!({ "reason": reason.to_string() }));
+            None
+        }
+        Judgement::Reject { reason } => {
+            let text = match reason {
+                Rejection::NoCertificate => "No SSL certificate provided by peer; connection rejected",
+                Rejection::Invalid(_) => "SSL peer certificate validation failed; connection rejected",
+            };
+            log.certificate(Severity::Error, reason.log_id(), text, json!({ "reason": reason.to_string() }));
+            return Err(Refused::tls("certificate", reason.to_string()));
+        }
+    };
+    let Some(certificate) = certificate else { return Ok(None) };
+    let identity = PeerIdentity::from_der(&certificate, snapshot.settings.parameters.allow_roles_from_x509_certificates)
+        .map_err(|error| Refused { label: "certificate", code: (2, "BadValue"), reason: error.to_string() })?;
+    warn_of_expiry(snapshot, log, &identity, now);
+    Ok(Some(identity))
+}
+
+fn warn_of_expiry(snapshot: &Snapshot, log: &ConnectionLog, identity: &PeerIdentity, now: i64) {
+    let threshold = i64::from(snapshot.settings.parameters.tls_x509_expiration_warning_threshold_days);
+    let days = identity.not_after.saturating_sub(now) / 86_400;
+    if threshold > 0 && days < threshold {
+        log.certificate_expires(identity.subject.as_str(), days);
+    }
+}
+

@@ -1,0 +1,156 @@
+//! The open connections: how many there are, and how to wake each of them.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+/// Why a waiting connection is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The upstream is lost: close at once.
+    UpstreamLost,
+    /// doorward stops: finish what runs, then close.
+    Draining,
+}
+
+/// What the server says to one connection. The connection waits on it only while it is idle, so a running operation pays nothing.
+#[derive(Debug, Default)]
+pub struct Control {
+    notify: Notify,
+    wake: AtomicU8,
+    busy: AtomicBool,
+}
+
+impl Control {
+    /// Waits for the server's word.
+    pub async fn woken(&self) -> Wake {
+        loop {
+            match self.wake.load(Ordering::Acquire) {
+                0 => self.notify.notified().await,
+                1 => return Wake::UpstreamLost,
+                _ => return Wake::Draining,
+            }
+        }
+    }
+
+    /// Whether doorward is stopping.
+    #[must_use]
+    pub fn is_draining(&self) -> bool {
+        self.wake.load(Ordering::Acquire) == 2
+    }
+
+    /// Tells whether an operation runs.
+    pub fn set_busy(&self, busy: bool) {
+        self.busy.store(busy, Ordering::Release);
+    }
+
+    fn wake(&self, wake: Wake) {
+        self.wake.store(if wake == Wake::UpstreamLost { 1 } else { 2 }, Ordering::Release);
+        self.notify.notify_one();
+    }
+}
+
+/// The open connections of one server.
+#[derive(Debug, Default)]
+pub struct Registry {
+    open: Mutex<HashMap<i32, Arc<Control>>>,
+    last_id: AtomicI32,
+    emptied: Notify,
+}
+
+/// A place among the open connections, given back when it goes.
+#[derive(Debug)]
+pub struct Place {
+    registry: Arc<Registry>,
+    /// The connection's number, as `hello` and the log show it.
+    pub id: i32,
+    /// What the server says to the connection.
+    pub control: Arc<Control>,
+}
+
+impl Registry {
+    /// Takes a place; `None` when `most` are taken.
+    #[must_use]
+    pub fn enter(self: &Arc<Self>, most: usize) -> Option<Place> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if open.len() >= most {
+            return None;
+        }
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        let control = Arc::new(Control::default());
+        open.insert(id, Arc::clone(&control));
+        Some(Place { registry: Arc::clone(self), id, control })
+    }
+
+    /// How many are open.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none is open.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Wakes every connection.
+    pub fn wake_all(&self, wake: Wake) {
+        for control in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
+            control.wake(wake);
+        }
+    }
+
+    /// How many run an operation now.
+    #[must_use]
+    pub fn busy(&self) -> usize {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter(|control| control.busy.load(Ordering::Acquire)).count()
+    }
+
+    /// Waits until none is open.
+    pub async fn empty(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut open = self.registry.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&self.id);
+        if open.is_empty() {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_bounded_and_given_back() {
+        let registry = Arc::new(Registry::default());
+        let first = registry.enter(1).unwrap();
+        assert!(registry.enter(1).is_none());
+        drop(first);
+        assert_eq!(registry.enter(1).unwrap().id, 2);
+    }
+
+    #[tokio::test]
+    async fn a_word_that_comes_before_the_wait_is_heard() {
+        let registry = Arc::new(Registry::default());
+        let place = registry.enter(1).unwrap();
+        registry.wake_all(Wake::Draining);
+        assert_eq!(place.control.woken().await, Wake::Draining);
+        assert!(place.control.is_draining());
+    }
+}

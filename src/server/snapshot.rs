@@ -1,0 +1,187 @@
+//! A configuration in force: the settings and what their files held. Immutable; a reload builds a whole new one or keeps the old.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication};
+use crate::keyfile::{KeyFile, KeyFileError};
+use crate::scram::Credential;
+use crate::secret::Secret;
+use crate::session::{Cidr, Policy};
+use crate::tls::client::ClientTls;
+use crate::tls::TlsError;
+use crate::tls::server::ServerTls;
+use crate::upstream::connector::Connector;
+use crate::upstream::login::{DerivedKeys, Login};
+use crate::x509::membership::MembershipRule;
+use crate::x509::peer::PeerIdentity;
+
+/// What is random and stays the same as long as the process lives.
+pub struct Randomness {
+    /// The salt of `__system`'s credentials.
+    pub system_salt: [u8; 28],
+    /// What decoy credentials are made from.
+    pub decoy_key: [u8; 32],
+}
+
+impl Randomness {
+    /// Fresh randomness.
+    ///
+    /// # Errors
+    /// The operating system has none.
+    pub fn new() -> Result<Self, getrandom::Error> {
+        let (mut system_salt, mut decoy_key) = ([0; 28], [0; 32]);
+        getrandom::fill(&mut system_salt)?;
+        getrandom::fill(&mut decoy_key)?;
+        Ok(Self { system_salt, decoy_key })
+    }
+}
+
+/// Why a configuration can not come into force. Each text names the option and the file.
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    /// A certificate, key, CA or CRL file.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The keyfile.
+    #[error("security.keyFile: {0}")]
+    KeyFile(#[from] KeyFileError),
+    /// The keyfile can not be read.
+    #[error("security.keyFile: Error reading file {path}: {source}")]
+    KeyFileUnreadable {
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A name in the configuration is none.
+    #[error("{option}: {reason}")]
+    Name {
+        /// Which option.
+        option: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// A configuration in force.
+pub struct Snapshot {
+    /// The settings.
+    pub settings: Settings,
+    /// TLS toward clients; `None` when it is disabled.
+    pub tls: Option<ServerTls>,
+    /// What sessions need.
+    pub policy: Arc<Policy>,
+    /// The way to the upstream.
+    pub connector: Arc<Connector>,
+    /// Grows by one at each reload.
+    pub generation: u64,
+}
+
+impl Snapshot {
+    /// Reads every file that `settings` names. `now` is in unix seconds.
+    ///
+    /// # Errors
+    /// The first file that is refused; nothing has changed then.
+    pub fn load(settings: Settings, randomness: &Randomness, generation: u64, now: i64) -> Result<Self, SnapshotError> {
+        let tls = load_server_tls(&settings, now)?;
+        let keyfile = settings.security.key_file.as_deref().map(read_keyfile).transpose()?.map(Arc::new);
+        let membership = membership(&settings, tls.as_ref())?;
+        let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
+        let policy = policy(&settings, membership, system_credentials, randomness)?;
+        let upstream = &settings.proxy.upstream;
+        let client_tls = upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?;
+        let connector = Connector::new(upstream, client_tls, login(&settings, keyfile.as_ref()));
+        Ok(Self { tls, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+    }
+}
+
+fn policy(
+    settings: &Settings,
+    membership: Option<MembershipRule>,
+    system_credentials: Vec<Arc<Credential>>,
+    randomness: &Randomness,
+) -> Result<Policy, SnapshotError> {
+    let Settings { security, parameters, proxy, net, .. } = settings;
+    let ranges = security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
+    let wrong = |error: crate::session::InvalidCidr| SnapshotError::Name {
+        option: "security.clusterIpSourceAllowlist",
+        reason: error.to_string(),
+    };
+    Ok(Policy {
+        access_control: security.access_control,
+        transition_to_auth: security.transition_to_auth,
+        mechanisms: parameters.authentication_mechanisms.clone(),
+        cluster_auth_mode: security.cluster_auth_mode,
+        enforce_user_cluster_separation: parameters.enforce_user_cluster_separation,
+        decoy_secret: proxy.hide_unknown_users.then(|| Secret::new(randomness.decoy_key.to_vec())),
+        scram_iteration_count: parameters.scram_iteration_count,
+        scram_sha256_iteration_count: parameters.scram_sha256_iteration_count,
+        membership,
+        system_credentials,
+        cluster_ip_source_allowlist: ranges.transpose().map_err(wrong)?,
+        compressors: net.compressors.clone(),
+        allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
+    })
+}
+
+fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, TlsError> {
+    if settings.tls.mode == crate::config::settings::TlsMode::Disabled {
+        return Ok(None);
+    }
+    ServerTls::load(&settings.tls, now).map(Some)
+}
+
+fn read_keyfile(path: &Path) -> Result<KeyFile, SnapshotError> {
+    let name = path.display().to_string();
+    let unreadable = |source| SnapshotError::KeyFileUnreadable { path: name.clone(), source };
+    let mode = fs::metadata(path).map_err(unreadable)?.mode();
+    KeyFile::check_permissions(mode, &name)?;
+    let contents = zeroize::Zeroizing::new(fs::read(path).map_err(unreadable)?);
+    Ok(KeyFile::parse(&contents, &name)?)
+}
+
+/// The credentials of `__system`, which a server in mode x509 does not have.
+fn system_credentials(
+    settings: &Settings,
+    keyfile: Option<&KeyFile>,
+    randomness: &Randomness,
+) -> Vec<Arc<Credential>> {
+    match keyfile {
+        Some(keyfile) if settings.security.cluster_auth_mode != ClusterAuthMode::X509 => {
+            keyfile.credentials(randomness.system_salt, settings.parameters.scram_sha256_iteration_count)
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Who is a cluster member by certificate; `None` without TLS.
+fn membership(settings: &Settings, tls: Option<&ServerTls>) -> Result<Option<MembershipRule>, SnapshotError> {
+    let Some(tls) = tls else { return Ok(None) };
+    let wrong = |option| move |error: &dyn std::fmt::Display| SnapshotError::Name { option, reason: error.to_string() };
+    let rule = if let Some(text) = &settings.tls.cluster_auth_x509_attributes {
+        MembershipRule::by_attributes(text).map_err(|error| wrong("net.tls.clusterAuthX509.attributes")(&error))?
+    } else if let Some(value) = &settings.tls.cluster_auth_x509_extension_value {
+        MembershipRule::by_extension(value.clone())
+    } else {
+        let own = PeerIdentity::from_der(tls.subject(), false).map_err(|error| wrong("net.tls.certificateKeyFile")(&error))?;
+        MembershipRule::by_server_subject(&own.subject)
+    };
+    match settings.parameters.tls_x509_cluster_auth_dn_override.as_deref() {
+        None | Some("") => Ok(Some(rule)),
+        Some(text) => {
+            rule.with_override(text).map(Some).map_err(|error| wrong("setParameter.tlsX509ClusterAuthDNOverride")(&error))
+        }
+    }
+}
+
+fn login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
+    let tolerant = settings.security.transition_to_auth;
+    match (settings.proxy.upstream.authentication, keyfile) {
+        (UpstreamAuthentication::KeyFile, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant },
+        (UpstreamAuthentication::X509, _) => Login::X509 { tolerant },
+        _ => Login::None,
+    }
+}

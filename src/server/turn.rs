@@ -1,0 +1,238 @@
+//! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
+
+use super::connection::{ClientConnection, End};
+use crate::authz::{self, Permit, Subject};
+use crate::relay::{self, ReplyForm};
+use crate::session::Effect;
+use crate::wire::MAX_MESSAGE_SIZE;
+use crate::wire::command::Command;
+use crate::wire::compressed::{self, Unwrapped};
+use crate::wire::head::{self, HeadState};
+use crate::wire::header::{HEADER_LEN, Header, opcode};
+use crate::wire::request::{self, Envelope, Refusal};
+
+/// Commands after which what is known of users may be wrong.
+const USER_ADMINISTRATION: [&str; 15] = [
+    "createUser",
+    "updateUser",
+    "dropUser",
+    "dropAllUsersFromDatabase",
+    "grantRolesToUser",
+    "revokeRolesFromUser",
+    "createRole",
+    "updateRole",
+    "dropRole",
+    "dropAllRolesFromDatabase",
+    "grantRolesToRole",
+    "revokeRolesFromRole",
+    "grantPrivilegesToRole",
+    "revokePrivilegesFromRole",
+    "_mergeAuthzCollections",
+];
+
+/// What a message turned out to be.
+enum Judged {
+    /// Answered by doorward itself.
+    Local(Envelope, Effect),
+    /// To be refused with this.
+    Refused(Envelope, Refusal),
+    /// To be forwarded.
+    Forward(Forwarding),
+}
+
+/// A message on its way to the upstream.
+struct Forwarding {
+    envelope: Envelope,
+    allowed: authz::Allowed,
+    changes_users: bool,
+    /// The command, when nobody is authenticated.
+    by_nobody: Option<String>,
+}
+
+impl ClientConnection<'_> {
+    /// Waits until the first message is there as far as it must be read; it stays where it is.
+    pub(super) async fn first_message(&mut self) -> Result<(), End> {
+        let header = self.header().await?;
+        let wanted = usize::try_from(header.message_length).unwrap_or(usize::MAX).min(4096);
+        while self.channel.incoming.len() < wanted {
+            self.wait_for_bytes().await?;
+        }
+        Ok(())
+    }
+
+    /// Waits for the client's next message and does what it asks.
+    pub(super) async fn turn(&mut self) -> Result<(), End> {
+        let header = self.header().await?;
+        self.place.control.set_busy(true);
+        self.refresh_user().await?;
+        let may_forward = self.session.state().is_authenticated() || !self.surroundings.snapshot.policy.enforces_authentication();
+        if !may_forward {
+            let most = self.surroundings.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
+            if header.message_length > most {
+                return Err(End::TooLargeBeforeAuthentication(header.message_length));
+            }
+        }
+        if header.opcode == opcode::COMPRESSED {
+            return self.compressed_turn(header, may_forward).await;
+        }
+        if may_forward && let Some(forwarding) = self.judge_head(header).await? {
+            return self.forward(header, forwarding, None).await;
+        }
+        let length = self.whole(header).await?;
+        let message = self.take(length);
+        let judged = self.judge_whole(&message).await?;
+        self.execute(header, judged, &message).await
+    }
+
+    /// Reads until a header is there.
+    async fn header(&mut self) -> Result<Header, End> {
+        loop {
+            if let Some(header) = Header::peek(self.channel.incoming.available(), MAX_MESSAGE_SIZE)? {
+                return Ok(header);
+            }
+            self.wait_for_bytes().await?;
+        }
+    }
+
+    /// Reads until the whole message is there and returns its length.
+    async fn whole(&mut self, header: Header) -> Result<usize, End> {
+        let length = usize::try_from(header.message_length).unwrap_or(usize::MAX);
+        while self.channel.incoming.len() < length {
+            self.wait_for_bytes().await?;
+        }
+        Ok(length)
+    }
+
+    fn take(&mut self, length: usize) -> Vec<u8> {
+        let message = self.channel.incoming.available().get(..length).unwrap_or_default().to_vec();
+        self.channel.incoming.consume(length);
+        message
+    }
+
+    /// Judges a message by its head, without reading more than that: `None` when doorward has to answer itself.
+    async fn judge_head(&mut self, header: Header) -> Result<Option<Forwarding>, End> {
+        loop {
+            let wanted = match head::peek(&header, self.channel.incoming.available())? {
+                HeadState::NeedMore { total } => total,
+                HeadState::Ready { request, .. } => {
+                    let Ok(command) = request.command else { return Ok(None) };
+                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else { return Ok(None) };
+                    return Ok(authorize(permit, &command, request.envelope).ok());
+                }
+            };
+            while self.channel.incoming.len() < wanted {
+                self.wait_for_bytes().await?;
+            }
+        }
+    }
+
+    async fn compressed_turn(&mut self, header: Header, may_forward: bool) -> Result<(), End> {
+        let parameters = &self.surroundings.snapshot.settings.parameters;
+        let most = if may_forward { MAX_MESSAGE_SIZE } else { parameters.pre_auth_maximum_message_size_bytes };
+        if self.surroundings.snapshot.policy.compressors.is_empty() {
+            return Err(crate::wire::CloseReason::CompressionDisabled.into());
+        }
+        let length = self.whole(header).await?;
+        let unwrapped = compressed::unwrap(self.channel.incoming.available().get(..length).unwrap_or_default(), most)?;
+        self.channel.incoming.consume(length);
+        let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
+        let with = |envelope: Envelope| Envelope { compressor: Some(compressor), ..envelope };
+        let judged = match self.judge_whole(&message).await? {
+            Judged::Local(envelope, effect) => Judged::Local(with(envelope), effect),
+            Judged::Refused(envelope, refusal) => Judged::Refused(with(envelope), refusal),
+            Judged::Forward(forwarding) => Judged::Forward(Forwarding { envelope: with(forwarding.envelope), ..forwarding }),
+        };
+        self.execute(header, judged, &message).await
+    }
+
+    /// Judges a message that is there as a whole.
+    async fn judge_whole(&mut self, message: &[u8]) -> Result<Judged, End> {
+        let request = request::parse(message)?;
+        let command = match request.command {
+            Ok(command) => command,
+            Err(refusal) => return Ok(Judged::Refused(request.envelope, refusal)),
+        };
+        self.refresh_picture()?;
+        let effect = self.step(&command).await?;
+        Ok(match effect {
+            Effect::Forward(permit) => match authorize(permit, &command, request.envelope) {
+                Ok(forwarding) => Judged::Forward(forwarding),
+                Err(refusal) => Judged::Refused(request.envelope, refusal),
+            },
+            other => Judged::Local(request.envelope, other),
+        })
+    }
+
+    async fn execute(&mut self, header: Header, judged: Judged, message: &[u8]) -> Result<(), End> {
+        match judged {
+            Judged::Local(envelope, effect) => self.answer(envelope, effect).await,
+            Judged::Refused(envelope, refusal) => self.refuse(envelope, &refusal).await,
+            Judged::Forward(forwarding) => self.forward(header, forwarding, Some(message)).await,
+        }
+    }
+
+    /// Sends a message on and brings its replies back. `whole` holds it when it was read already.
+    async fn forward(&mut self, header: Header, forwarding: Forwarding, whole: Option<&[u8]>) -> Result<(), End> {
+        let Forwarding { envelope, allowed, changes_users, by_nobody } = forwarding;
+        if let Some(command) = by_nobody.filter(|_| self.surroundings.snapshot.policy.transition_to_auth) {
+            self.count_transitional(&command);
+        }
+        if self.upstream.is_none() {
+            self.upstream = Some(self.connect_upstream().await?);
+        }
+        let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
+        let channel = &mut upstream.channel;
+        let moved = match whole {
+            None => relay::forward(allowed, &mut self.channel, channel, header, envelope.checksum).await?,
+            Some(message) => relay::forward_whole(allowed, channel, &without_checksum(message, envelope.checksum)).await?,
+        };
+        self.counts.forwarded = self.counts.forwarded.saturating_add(1);
+        self.server.metrics.operations_forwarded.increment(1);
+        self.server.metrics.bytes_to_upstream.increment(moved);
+        self.moved.requests = self.moved.requests.saturating_add(moved);
+        if changes_users {
+            self.server.users.forget();
+        }
+        if envelope.more_to_come {
+            return Ok(());
+        }
+        let form = ReplyForm { compressor: envelope.compressor, checksum: envelope.checksum && !self.channel.stream.is_tls() };
+        let users = &self.server.users;
+        let moved = relay::replies(&mut self.channel, channel, form, || {
+            if changes_users {
+                users.forget();
+            }
+        });
+        let moved = moved.await?;
+        self.server.metrics.bytes_to_clients.increment(moved);
+        self.moved.replies = self.moved.replies.saturating_add(moved);
+        Ok(())
+    }
+}
+
+fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope) -> Result<Forwarding, Refusal> {
+    let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
+    let allowed = authz::authorize(permit, command).map_err(Refusal::Command)?;
+    Ok(Forwarding {
+        envelope,
+        allowed,
+        changes_users: USER_ADMINISTRATION.contains(&command.name),
+        by_nobody: nobody.then(|| command.name.to_owned()),
+    })
+}
+
+/// A message that was verified as a whole, without its checksum.
+fn without_checksum(message: &[u8], checksum: bool) -> std::borrow::Cow<'_, [u8]> {
+    if !checksum {
+        return message.into();
+    }
+    let mut shorter = message.get(..message.len().saturating_sub(4)).unwrap_or_default().to_vec();
+    let length = u32::try_from(shorter.len()).unwrap_or(u32::MAX).to_le_bytes();
+    if let Some(field) = shorter.get_mut(..4) {
+        field.copy_from_slice(&length);
+    }
+    if let Some(flags) = shorter.get_mut(HEADER_LEN) {
+        *flags &= !1;
+    }
+    shorter.into()
+}

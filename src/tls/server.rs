@@ -1,0 +1,227 @@
+//! TLS toward clients: everything that `net.tls` names, loaded at one moment, immutable afterwards.
+//!
+//! A reload loads a new one; tickets of the old one are worth nothing with the new one. A resumed session still carries the
+//! certificate of its first handshake, so that it is judged again at each connection.
+//! Source: fact sheet sections 5.1, 7.2 and 7.4; manual, `net.tls`.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::Ticketer;
+use rustls::pki_types::CertificateDer;
+use rustls::server::NoClientAuth;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::sign::SingleCertAndKey;
+
+use super::error::{Problem, TlsError};
+use super::files::{self, Identity};
+use super::revocation::RevocationLists;
+use super::verdict::{Anchors, InvalidCertificate, Trust, Verdict};
+use super::verifier::PossessionVerifier;
+use super::{Purpose, provider, versions};
+use crate::config::settings::{Password, Tls};
+
+const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
+const CLUSTER_FILE: &str = "net.tls.clusterFile";
+const CA_FILE: &str = "net.tls.CAFile";
+const CLUSTER_CA_FILE: &str = "net.tls.clusterCAFile";
+const CRL_FILE: &str = "net.tls.CRLFile";
+
+/// What the TLS options and their files come to.
+#[derive(Debug)]
+pub struct ServerTls {
+    /// For the library's acceptor.
+    pub config: Arc<ServerConfig>,
+    provider: Arc<CryptoProvider>,
+    certificate: CertificateDer<'static>,
+    /// Against what clients are judged; without it they are not asked for a certificate.
+    anchors: Option<Anchors>,
+    revocation_lists: Option<RevocationLists>,
+    allow_connections_without_certificates: bool,
+    allow_invalid_certificates: bool,
+    expirations: Vec<(&'static str, PathBuf, i64)>,
+}
+
+/// What becomes of a connection whose handshake is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgement {
+    /// It goes on, with the certificate that may be believed, if there is one.
+    Accept {
+        /// The client's own certificate.
+        verified: Option<CertificateDer<'static>>,
+    },
+    /// It goes on because of `allowInvalidCertificates`, as if it had no certificate. mongod logs 23235 (W) with the reason.
+    AcceptUnverified {
+        /// What is wrong with the certificate.
+        reason: InvalidCertificate,
+    },
+    /// It is closed.
+    Reject {
+        /// Why; mongod logs it with its own id and again as 22988.
+        reason: Rejection,
+    },
+}
+
+/// Why a client is turned away after the handshake. The text is `errmsg` of mongod's `SSLHandshakeFailed` (141).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// It has no certificate and needs one.
+    #[error("no SSL certificate provided by peer; connection rejected")]
+    NoCertificate,
+    /// Its certificate does not hold.
+    #[error("SSL peer certificate validation failed: {0}")]
+    Invalid(InvalidCertificate),
+}
+
+impl Rejection {
+    /// mongod's log id.
+    #[must_use]
+    pub fn log_id(&self) -> u32 {
+        match self {
+            Self::NoCertificate => 23255,
+            Self::Invalid(_) => 23256,
+        }
+    }
+}
+
+impl ServerTls {
+    /// Reads every file that the options name. `now` is in seconds since 1970.
+    ///
+    /// # Errors
+    /// The first file that can not be used, also an own certificate that is not within its dates.
+    pub fn load(tls: &Tls, now: i64) -> Result<Self, TlsError> {
+        let provider = provider();
+        let path = tls.certificate_key_file.as_deref();
+        let path = path.ok_or_else(|| TlsError::new(CERTIFICATE_KEY_FILE, Path::new(""), Problem::Missing))?;
+        let password = tls.certificate_key_file_password.as_ref();
+        let own = load_identity(CERTIFICATE_KEY_FILE, path, tls.key_file.as_deref(), password, now, &provider)?;
+        let mut expirations = expirations_of(CERTIFICATE_KEY_FILE, path, own.certificates());
+        if let Some(path) = &tls.cluster_file {
+            let cluster = load_identity(CLUSTER_FILE, path, None, tls.cluster_password.as_ref(), now, &provider)?;
+            expirations.extend(expirations_of(CLUSTER_FILE, path, cluster.certificates()));
+        }
+        let mut load_authorities = |option, path: Option<&PathBuf>| -> Result<Option<Anchors>, TlsError> {
+            let Some(path) = path else { return Ok(None) };
+            let anchors = files::load(option, path, files::authorities)?;
+            expirations.extend(expirations_of(option, path, &anchors.0));
+            Ok(Some(anchors))
+        };
+        let authorities = load_authorities(CA_FILE, tls.ca_file.as_ref())?;
+        let anchors = load_authorities(CLUSTER_CA_FILE, tls.cluster_ca_file.as_ref())?.or(authorities);
+        let revocation_lists = match &tls.crl_file {
+            Some(path) => {
+                let lists = files::load(CRL_FILE, path, files::revocation_lists)?;
+                expirations.extend(lists.next_updates().map(|end| (CRL_FILE, path.clone(), end)));
+                Some(lists)
+            }
+            None => None,
+        };
+        let config = server_config(tls, &own, anchors.as_ref(), now, &provider)
+            .map_err(|error| TlsError::new(CERTIFICATE_KEY_FILE, path, Problem::Library(error)))?;
+        Ok(Self {
+            config: Arc::new(config),
+            provider,
+            certificate: CertificateDer::from(own.leaf.der),
+            anchors,
+            revocation_lists,
+            allow_connections_without_certificates: tls.allow_connections_without_certificates,
+            allow_invalid_certificates: tls.allow_invalid_certificates,
+            expirations,
+        })
+    }
+
+    /// Judges what a client sent in its handshake, its own certificate first, at `now` in seconds since 1970. To be asked for each
+    /// connection, also for a resumed one.
+    #[must_use]
+    pub fn judge(&self, peer: Option<&[CertificateDer<'_>]>, now: i64) -> Judgement {
+        // Without authorities nobody is asked for a certificate, and nobody could be believed.
+        let Some(anchors) = &self.anchors else { return Judgement::Accept { verified: None } };
+        let Some(sent @ [leaf, ..]) = peer else {
+            return if self.allow_connections_without_certificates {
+                Judgement::Accept { verified: None }
+            } else {
+                Judgement::Reject { reason: Rejection::NoCertificate }
+            };
+        };
+        let trust = Trust {
+            anchors,
+            revocation_lists: self.revocation_lists.as_ref(),
+            purpose: Purpose::Client,
+            algorithms: self.provider.signature_verification_algorithms.all,
+        };
+        match trust.judge(sent, now) {
+            Verdict::Valid => Judgement::Accept { verified: Some(leaf.clone().into_owned()) },
+            Verdict::Invalid(reason) if self.allow_invalid_certificates => Judgement::AcceptUnverified { reason },
+            Verdict::Invalid(reason) => Judgement::Reject { reason: Rejection::Invalid(reason) },
+        }
+    }
+
+    /// The own certificate (DER), whose subject decides who is a member.
+    #[must_use]
+    pub fn subject(&self) -> &CertificateDer<'static> {
+        &self.certificate
+    }
+
+    /// Whether clients are judged against authorities (`SSLServerHasCertificateAuthority`).
+    #[must_use]
+    pub fn has_authority(&self) -> bool {
+        self.anchors.is_some()
+    }
+
+    /// Every certificate and revocation list in use: option, path, end in seconds since 1970. The first is the own certificate.
+    #[must_use]
+    pub fn expirations(&self) -> &[(&'static str, PathBuf, i64)] {
+        &self.expirations
+    }
+}
+
+/// Loads a certificate with its key and refuses one that is not within its dates.
+pub(super) fn load_identity(
+    option: &'static str,
+    path: &Path,
+    key_path: Option<&Path>,
+    password: Option<&Password>,
+    now: i64,
+    provider: &CryptoProvider,
+) -> Result<Identity, TlsError> {
+    let key_file = match key_path {
+        Some(key_path) => Some(files::load("proxy.tls.keyFile", key_path, |bytes| Ok(zeroize::Zeroizing::new(bytes.to_vec())))?),
+        None => None,
+    };
+    files::load(option, path, |file| {
+        let identity = files::identity(file, key_file.as_ref().map(|bytes| bytes.as_slice()), password, provider)?;
+        identity.check_dates(now)?;
+        Ok(identity)
+    })
+}
+
+pub(super) fn expirations_of<'a>(
+    option: &'static str,
+    path: &Path,
+    certificates: impl IntoIterator<Item = &'a super::certificate::Certificate>,
+) -> Vec<(&'static str, PathBuf, i64)> {
+    certificates.into_iter().map(|certificate| (option, path.to_owned(), certificate.not_after)).collect()
+}
+
+fn server_config(
+    tls: &Tls,
+    own: &Identity,
+    anchors: Option<&Anchors>,
+    now: i64,
+    provider: &Arc<CryptoProvider>,
+) -> Result<ServerConfig, rustls::Error> {
+    let verifier: Arc<dyn ClientCertVerifier> = match anchors {
+        Some(anchors) => Arc::new(PossessionVerifier::new(anchors, provider.signature_verification_algorithms)),
+        None => Arc::new(NoClientAuth),
+    };
+    let nobody = Anchors::default();
+    let certified_key = own.certified_key(anchors.unwrap_or(&nobody), now);
+    let mut config = ServerConfig::builder_with_provider(Arc::clone(provider))
+        .with_protocol_versions(&versions(tls.tls12, tls.tls13))?
+        .with_client_cert_verifier(verifier)
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified_key)));
+    config.ticketer = Ticketer::new()?;
+    Ok(config)
+}

@@ -1,0 +1,133 @@
+//! The live picture of the upstream: one monitoring connection, streaming where the upstream can.
+//!
+//! Drivers' monitoring connections never authenticate and never reach the upstream; what they see is made from this picture, so it
+//! has to be true: when the monitor loses the upstream, the picture is gone at once and every connection that was opened under it is
+//! told (wire sheet section 7: an outage must be visible on hello first, then no driver shows an error). Nothing is ever answered
+//! from a picture whose upstream is lost.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::raw::RawDocumentBuf;
+use tokio::sync::watch;
+
+use super::connection::Connection;
+use super::connector::Connector;
+use super::{UpstreamError, is_ok};
+use crate::session::UpstreamPicture;
+
+/// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
+const MAX_AWAIT_MS: i64 = 10_000;
+/// How much longer than that doorward waits before it holds the upstream for lost.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The pause between attempts to reach a lost upstream: it starts here and doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest pause between attempts.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of the upstream: the picture while it is reachable, nothing while it is not.
+pub type Picture = Option<Arc<UpstreamPicture>>;
+
+/// What the monitor tells of its work, for log and metrics.
+pub enum MonitorEvent<'a> {
+    /// The upstream answers.
+    Reached,
+    /// It answered and is lost now.
+    Lost(&'a UpstreamError),
+    /// It could not be reached; told once for a row of failures.
+    Unreachable(&'a UpstreamError),
+}
+
+/// Watches the upstream for ever. `connector` is asked for at each attempt, so that a reload reaches the monitor too.
+pub async fn run(
+    connector: impl Fn() -> Arc<Connector>,
+    pictures: watch::Sender<Picture>,
+    mut tell: impl FnMut(MonitorEvent<'_>),
+) {
+    let mut pause = FIRST_PAUSE;
+    let mut told = false;
+    loop {
+        let mut reached = false;
+        let Err(error) = watch_once(&connector(), &pictures, &mut reached, &mut tell).await;
+        pictures.send_replace(None);
+        if reached {
+            tell(MonitorEvent::Lost(&error));
+            (pause, told) = (FIRST_PAUSE, false);
+        } else if !told {
+            tell(MonitorEvent::Unreachable(&error));
+            told = true;
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// Connects, learns what pictures are made of, and publishes one at every change until the connection breaks.
+async fn watch_once(
+    connector: &Connector,
+    pictures: &watch::Sender<Picture>,
+    reached: &mut bool,
+    tell: &mut impl FnMut(MonitorEvent<'_>),
+) -> Result<std::convert::Infallible, UpstreamError> {
+    let mut connection = connector.connect(Some(&metadata())).await?;
+    let first = learn(&mut connection).await?;
+    let mut hello = first.hello().to_owned();
+    pictures.send_replace(Some(Arc::new(first)));
+    *reached = true;
+    tell(MonitorEvent::Reached);
+    loop {
+        let Some(request) = streaming_hello(&hello) else {
+            // A server that knows no topologyVersion is asked again and again.
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            hello = patiently(connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" })).await?;
+            publish(pictures, &hello)?;
+            continue;
+        };
+        patiently(connection.start_stream(&request)).await?;
+        loop {
+            let (reply, more) = patiently(connection.next_streamed("hello")).await?;
+            hello = reply;
+            publish(pictures, &hello)?;
+            if !more {
+                break;
+            }
+        }
+    }
+}
+
+fn publish(pictures: &watch::Sender<Picture>, hello: &RawDocumentBuf) -> Result<(), UpstreamError> {
+    let Some(current) = pictures.borrow().clone() else { return Ok(()) };
+    let newer = current.with_hello(hello.clone()).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+    pictures.send_replace(Some(Arc::new(newer)));
+    Ok(())
+}
+
+async fn patiently<T>(work: impl Future<Output = Result<T, UpstreamError>>) -> Result<T, UpstreamError> {
+    let limit = Duration::from_millis(MAX_AWAIT_MS.unsigned_abs()) + PATIENCE;
+    match tokio::time::timeout(limit, work).await {
+        Ok(result) => result,
+        Err(_elapsed) => Err(UpstreamError::Timeout(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))),
+    }
+}
+
+async fn learn(connection: &mut Connection) -> Result<UpstreamPicture, UpstreamError> {
+    let hello = connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" }).await?;
+    let build_info = connection.command("buildInfo", &bson::rawdoc! { "buildInfo": 1, "$db": "admin" }).await?;
+    let list_commands = connection.command("listCommands", &bson::rawdoc! { "listCommands": 1, "$db": "admin" }).await?;
+    let self_id = connection.ask(&bson::rawdoc! { "_isSelf": 1, "$db": "admin" }).await?;
+    let self_id = Some(self_id).filter(|reply| is_ok(reply));
+    UpstreamPicture::new(hello, build_info, list_commands, self_id).map_err(|error| UpstreamError::Protocol(error.to_string()))
+}
+
+fn streaming_hello(last: &bson::raw::RawDocument) -> Option<RawDocumentBuf> {
+    let version = last.get_document("topologyVersion").ok()?.to_owned();
+    Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": MAX_AWAIT_MS, "$db": "admin" })
+}
+
+fn metadata() -> RawDocumentBuf {
+    bson::rawdoc! {
+        "application": { "name": "doorward monitor" },
+        "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },
+        "os": { "type": std::env::consts::OS },
+    }
+}

@@ -1,0 +1,113 @@
+//! The users as the upstream stores them, asked for when needed and kept for a bounded time.
+//!
+//! A user that is not there is never remembered: the user may be created the next moment. What changes through doorward is
+//! forgotten at once ([`UserStore::forget`]); what changes elsewhere is seen after `proxy.userCacheSeconds` at the latest.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use bson::raw::RawDocumentBuf;
+use bson::rawdoc;
+
+use super::UpstreamError;
+use super::connection::Connection;
+use super::connector::Connector;
+use crate::names::UserName;
+use crate::session::{UserLookup, UserRecord};
+
+/// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
+const MOST_USERS: usize = 10_000;
+
+/// Asks the upstream for users.
+pub struct UserStore {
+    greatest_age: Duration,
+    cache: Mutex<HashMap<UserName, (Instant, Arc<UserRecord>)>>,
+    /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept, and connections look their user up again.
+    generation: AtomicU64,
+    /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
+    connection: tokio::sync::Mutex<Option<Connection>>,
+}
+
+impl UserStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new(greatest_age: Duration) -> Self {
+        Self { greatest_age, cache: Mutex::default(), generation: AtomicU64::new(0), connection: tokio::sync::Mutex::new(None) }
+    }
+
+    /// What the upstream knows of `user`, or knew within the greatest age.
+    ///
+    /// # Errors
+    /// The upstream can not be asked; the caller closes the client's connection, which makes drivers try again.
+    pub async fn look_up(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
+        if let Some(record) = self.remembered(user) {
+            return Ok(UserLookup::Found(record));
+        }
+        let mut connection = self.connection.lock().await;
+        // Whoever waited for the same user finds the answer here.
+        if let Some(record) = self.remembered(user) {
+            return Ok(UserLookup::Found(record));
+        }
+        let generation = self.generation();
+        let reply = ask(&mut connection, connector, user).await?;
+        let answer = UserLookup::from_reply(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+        let UserLookup::Found(record) = answer else { return Ok(UserLookup::NotFound) };
+        let mut cache = self.lock();
+        if self.generation() == generation {
+            if cache.len() >= MOST_USERS {
+                cache.clear();
+            }
+            cache.insert(user.clone(), (Instant::now(), Arc::clone(&record)));
+        }
+        Ok(UserLookup::Found(record))
+    }
+
+    /// Forgets every user: something about users or roles has changed.
+    pub fn forget(&self) {
+        let mut cache = self.lock();
+        cache.clear();
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Changes whenever something about users may have changed.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn remembered(&self, user: &UserName) -> Option<Arc<UserRecord>> {
+        let cache = self.lock();
+        let (since, record) = cache.get(user)?;
+        (since.elapsed() <= self.greatest_age).then(|| Arc::clone(record))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserName, (Instant, Arc<UserRecord>)>> {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Asks on the store's connection; one that was closed meanwhile is opened anew, once.
+async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserName) -> Result<RawDocumentBuf, UpstreamError> {
+    let request = UserRecord::users_info_command(user);
+    // The connection is taken out while it is used: a question that is given up half-way must not leave its answer to the next.
+    if let Some(mut connection) = slot.take()
+        && let Ok(reply) = connection.command("usersInfo", &request).await
+    {
+        *slot = Some(connection);
+        return Ok(reply);
+    }
+    let mut connection = connector.connect(Some(&metadata())).await?;
+    let reply = connection.command("usersInfo", &request).await?;
+    *slot = Some(connection);
+    Ok(reply)
+}
+
+fn metadata() -> RawDocumentBuf {
+    rawdoc! {
+        "application": { "name": "doorward users" },
+        "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },
+        "os": { "type": std::env::consts::OS },
+    }
+}

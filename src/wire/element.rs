@@ -1,0 +1,156 @@
+//! Walking the top level of a BSON document without looking into its values.
+//!
+//! Made for the hot path: nothing is allocated and only lengths are read. It does not validate (see [`super::validate`]), but it never
+//! leaves the document's bytes. Source: the BSON specification (bsonspec.org, version 1.1).
+
+use super::bytes::{i32_at, length, take, take_byte, take_cstring};
+
+/// The type bytes that are told apart here.
+pub(super) mod kind {
+    pub(in super::super) const END: u8 = 0;
+    pub(in super::super) const DOUBLE: u8 = 1;
+    pub(in super::super) const STRING: u8 = 2;
+    pub(in super::super) const OBJECT: u8 = 3;
+    pub(in super::super) const ARRAY: u8 = 4;
+    pub(in super::super) const BINARY: u8 = 5;
+    pub(in super::super) const UNDEFINED: u8 = 6;
+    pub(in super::super) const OBJECT_ID: u8 = 7;
+    pub(in super::super) const BOOL: u8 = 8;
+    pub(in super::super) const DATE: u8 = 9;
+    pub(in super::super) const NULL: u8 = 10;
+    pub(in super::super) const REGEX: u8 = 11;
+    pub(in super::super) const DB_POINTER: u8 = 12;
+    pub(in super::super) const JAVASCRIPT: u8 = 13;
+    pub(in super::super) const SYMBOL: u8 = 14;
+    pub(in super::super) const JAVASCRIPT_WITH_SCOPE: u8 = 15;
+    pub(in super::super) const INT: u8 = 16;
+    pub(in super::super) const TIMESTAMP: u8 = 17;
+    pub(in super::super) const LONG: u8 = 18;
+    pub(in super::super) const DECIMAL: u8 = 19;
+    pub(in super::super) const MAX_KEY: u8 = 127;
+    pub(in super::super) const MIN_KEY: u8 = 255;
+
+    /// mongod's name of a type.
+    pub(in super::super) const fn name(kind: u8) -> &'static str {
+        match kind {
+            DOUBLE => "double",
+            STRING => "string",
+            OBJECT => "object",
+            ARRAY => "array",
+            BINARY => "binData",
+            UNDEFINED => "undefined",
+            OBJECT_ID => "objectId",
+            BOOL => "bool",
+            DATE => "date",
+            NULL => "null",
+            REGEX => "regex",
+            DB_POINTER => "dbPointer",
+            JAVASCRIPT => "javascript",
+            SYMBOL => "symbol",
+            JAVASCRIPT_WITH_SCOPE => "javascriptWithScope",
+            INT => "int",
+            TIMESTAMP => "timestamp",
+            LONG => "long",
+            DECIMAL => "decimal",
+            MAX_KEY => "maxKey",
+            MIN_KEY => "minKey",
+            _ => "missing",
+        }
+    }
+}
+
+/// One element of a document, undecoded.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Element<'a> {
+    pub(super) kind: u8,
+    pub(super) name: &'a [u8],
+    pub(super) value: &'a [u8],
+}
+
+impl<'a> Element<'a> {
+    /// The characters of a string, without its length and its NUL; `None` for another type.
+    pub(super) fn string(&self) -> Option<&'a [u8]> {
+        if self.kind != kind::STRING {
+            return None;
+        }
+        text(self.value)
+    }
+
+    /// The elements of a document or an array; `None` for another type.
+    pub(super) fn children(&self) -> Option<Elements<'a>> {
+        matches!(self.kind, kind::OBJECT | kind::ARRAY).then(|| Elements::of(self.value))
+    }
+}
+
+/// The characters of a string value, without its length and its NUL.
+pub(super) fn text(value: &[u8]) -> Option<&[u8]> {
+    value.get(4..)?.split_last().filter(|(last, _)| **last == 0).map(|(_, text)| text)
+}
+
+/// The elements at the top level of a document, first to last. Ends at the end of the document or where it is malformed.
+#[derive(Clone, Debug)]
+pub(super) struct Elements<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Elements<'a> {
+    /// The elements of `document`, whose length is not looked at: its bytes are all there are.
+    pub(super) fn of(document: &'a [u8]) -> Self {
+        Self { rest: document.get(4..).unwrap_or_default() }
+    }
+
+    /// The elements from the one that starts at `offset` of `document`.
+    pub(super) fn starting_at(document: &'a [u8], offset: usize) -> Self {
+        Self { rest: document.get(offset..).unwrap_or_default() }
+    }
+
+    /// The element of this name, the first if there are more.
+    pub(super) fn named(mut self, name: &[u8]) -> Option<Element<'a>> {
+        self.find(|element| element.name == name)
+    }
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Element<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Element<'a>> {
+        let mut rest = self.rest;
+        let kind = take_byte(&mut rest)?;
+        if kind == kind::END {
+            return None;
+        }
+        let name = take_cstring(&mut rest)?;
+        let value = {
+            let length = value_length(kind, rest)?;
+            take(&mut rest, length)?
+        };
+        self.rest = rest;
+        Some(Element { kind, name, value })
+    }
+}
+
+/// How many bytes of `rest` the value takes; `None` when that cannot be told.
+#[inline]
+fn value_length(kind: u8, rest: &[u8]) -> Option<usize> {
+    let counted = |extra: usize| length(i32_at(rest, 0)?)?.checked_add(extra);
+    match kind {
+        kind::UNDEFINED | kind::NULL | kind::MIN_KEY | kind::MAX_KEY => Some(0),
+        kind::BOOL => Some(1),
+        kind::INT => Some(4),
+        kind::DOUBLE | kind::DATE | kind::TIMESTAMP | kind::LONG => Some(8),
+        kind::OBJECT_ID => Some(12),
+        kind::DECIMAL => Some(16),
+        kind::STRING | kind::JAVASCRIPT | kind::SYMBOL => counted(4),
+        kind::BINARY => counted(5),
+        kind::DB_POINTER => counted(16),
+        kind::OBJECT | kind::ARRAY | kind::JAVASCRIPT_WITH_SCOPE => counted(0).filter(|&length| length >= 5),
+        kind::REGEX => {
+            let mut after = rest;
+            take_cstring(&mut after)?;
+            take_cstring(&mut after)?;
+            rest.len().checked_sub(after.len())
+        }
+        _ => None,
+    }
+}
