@@ -14,7 +14,7 @@ const GUARD: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- 2>&1 &
 server=$!
-echo "pid $server"
+printf '\npid %s\n' $server
 ( cat <&3 >/dev/null; kill -KILL $server ) 2>/dev/null &
 watcher=$!
 exec 3<&-
