@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 /// Why a waiting connection is woken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
+pub(super) enum Wake {
     /// The upstream is lost: close at once.
     UpstreamLost,
     /// doorward stops: finish what runs, then close.
@@ -17,7 +17,7 @@ pub enum Wake {
 
 /// What the server says to one connection. The connection waits on it only while it is idle, so a running operation pays nothing.
 #[derive(Debug, Default)]
-pub struct Control {
+pub(super) struct Control {
     notify: Notify,
     wake: AtomicU8,
     busy: AtomicBool,
@@ -25,7 +25,7 @@ pub struct Control {
 
 impl Control {
     /// Waits for the server's word.
-    pub async fn woken(&self) -> Wake {
+    pub(super) async fn woken(&self) -> Wake {
         loop {
             match self.wake.load(Ordering::Acquire) {
                 0 => self.notify.notified().await,
@@ -35,14 +35,8 @@ impl Control {
         }
     }
 
-    /// Whether doorward is stopping.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.wake.load(Ordering::Acquire) == 2
-    }
-
     /// Tells whether an operation runs.
-    pub fn set_busy(&self, busy: bool) {
+    pub(super) fn set_busy(&self, busy: bool) {
         self.busy.store(busy, Ordering::Release);
     }
 
@@ -54,7 +48,7 @@ impl Control {
 
 /// The open connections of one server.
 #[derive(Debug, Default)]
-pub struct Registry {
+pub(super) struct Registry {
     open: Mutex<HashMap<i32, Arc<Control>>>,
     last_id: AtomicI32,
     emptied: Notify,
@@ -62,18 +56,18 @@ pub struct Registry {
 
 /// A place among the open connections, given back when it goes.
 #[derive(Debug)]
-pub struct Place {
+pub(super) struct Place {
     registry: Arc<Registry>,
     /// The connection's number, as `hello` and the log show it.
-    pub id: i32,
+    pub(super) id: i32,
     /// What the server says to the connection.
-    pub control: Arc<Control>,
+    pub(super) control: Arc<Control>,
 }
 
 impl Registry {
     /// Takes a place; `None` when `most` are taken.
     #[must_use]
-    pub fn enter(self: &Arc<Self>, most: usize) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= most {
             return None;
@@ -86,18 +80,18 @@ impl Registry {
 
     /// How many are open.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether none is open.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Wakes every connection.
-    pub fn wake_all(&self, wake: Wake) {
+    pub(super) fn wake_all(&self, wake: Wake) {
         for control in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
             control.wake(wake);
         }
@@ -105,13 +99,13 @@ impl Registry {
 
     /// How many run an operation now.
     #[must_use]
-    pub fn busy(&self) -> usize {
+    pub(super) fn busy(&self) -> usize {
         let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.values().filter(|control| control.busy.load(Ordering::Acquire)).count()
     }
 
     /// Waits until none is open.
-    pub async fn empty(&self) {
+    pub(super) async fn empty(&self) {
         loop {
             let emptied = self.emptied.notified();
             if self.is_empty() {
@@ -151,6 +145,5 @@ mod tests {
         let place = registry.enter(1).unwrap();
         registry.wake_all(Wake::Draining);
         assert_eq!(place.control.woken().await, Wake::Draining);
-        assert!(place.control.is_draining());
     }
 }

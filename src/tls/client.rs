@@ -116,7 +116,7 @@ impl ClientTls {
     where
         S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
     {
-        let name = rustls::pki_types::ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
+        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
         tokio_rustls::TlsConnector::from(Arc::clone(&self.config)).connect(name, transport).await
     }
 
