@@ -42,12 +42,6 @@ const SESSIONS: &[Session] = &[
     session("the default mechanism", "alice:wonderland@", "authSource=admin", ALICE),
     session("the default mechanism of a user with SCRAM-SHA-1 alone", "sha1:one@", "authSource=admin", User("sha1@admin")),
     session("the database of the URI as the source", "app:app@", "", User("app@app")),
-    session(
-        "a name and a password that need preparation",
-        "o%3Ddd%2C%20n%C3%A4me:passw%C3%B6rdIX@",
-        "",
-        User("o=dd, n\u{e4}me@app"),
-    ),
     session("a wrong password", "alice:wrong@", "authSource=admin", Code(18)),
     session("an unknown user", "nosuch:x@", "authSource=admin", Code(18)),
     session("no credentials", "", "", Code(13)),
@@ -60,6 +54,14 @@ const SESSIONS: &[Session] = &[
     },
     Session { tls: true, ..session("a certificate but no login", "", "", Code(13)) },
 ];
+
+/// A name that the Rust driver does not escape as SCRAM wants it.
+const ODD_NAME: &[Session] = &[session(
+    "a name and a password that need preparation",
+    "o%3Ddd%2C%20n%C3%A4me:passw%C3%B6rdIX@",
+    "",
+    User("o=dd, n\u{e4}me@app"),
+)];
 
 /// Compressors that the Node clients have no code for without further packages.
 const MORE_COMPRESSORS: &[Session] = &[
@@ -77,8 +79,9 @@ fn uri(session: &Session, port: u16) -> String {
     };
     let Session { credentials, options, .. } = session;
     format!("mongodb://{credentials}localhost:{port}/app?directConnection=true&{options}{tls}")
-        .replace("?&", "?")
         .replace("&&", "&")
+        .trim_end_matches('&')
+        .to_owned()
 }
 
 fn compare(client: Client, sessions: &[&Session]) {
@@ -108,17 +111,17 @@ fn same(expected: Outcome, found: &Value) -> bool {
 
 #[test]
 fn pymongo_logs_in_every_way() {
-    compare(Client::Python, &SESSIONS.iter().chain(MORE_COMPRESSORS).collect::<Vec<_>>());
+    compare(Client::Python, &SESSIONS.iter().chain(ODD_NAME).chain(MORE_COMPRESSORS).collect::<Vec<_>>());
 }
 
 #[test]
 fn the_node_driver_logs_in_every_way() {
-    compare(Client::Node, &SESSIONS.iter().collect::<Vec<_>>());
+    compare(Client::Node, &SESSIONS.iter().chain(ODD_NAME).collect::<Vec<_>>());
 }
 
 #[test]
 fn mongosh_logs_in_every_way() {
-    compare(Client::Mongosh, &SESSIONS.iter().collect::<Vec<_>>());
+    compare(Client::Mongosh, &SESSIONS.iter().chain(ODD_NAME).collect::<Vec<_>>());
 }
 
 #[test]

@@ -17,14 +17,26 @@ mod differential;
 #[cfg(test)]
 mod drivers;
 #[cfg(test)]
+mod examples;
+#[cfg(test)]
 mod framing;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod listeners;
+#[cfg(test)]
 mod preauth;
+#[cfg(test)]
+mod relay;
+#[cfg(test)]
+mod restart;
 #[cfg(test)]
 mod scram_cases;
 #[cfg(test)]
 mod tls_modes;
 #[cfg(test)]
 mod transition;
+#[cfg(test)]
+mod upstream;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::support::connection::Connection;
 use super::support::scram::{Exchange, Mechanism, binary, payload};
 use super::support::servers::{Server, flags};
-use super::support::{assert_no_failures, json, users};
+use super::support::{assert_no_failures, check_all, json, users};
 
 const CASES: &str = include_str!("../data/scram-cases.jsonl");
 
@@ -83,21 +83,17 @@ fn closed() -> String {
     "closed".to_owned()
 }
 
-fn replay(step: &str, run: impl Fn(&mut Connection, &Value) -> Result<Document, String>) {
+fn replay(step: &str, run: impl Fn(&mut Connection, &Value) -> Result<Document, String> + Sync) {
     let cases: Vec<Value> = json::lines(CASES).into_iter().filter(|case| case["step"] == step).collect();
     let server = Server::start(&flags("--auth")).expect("a server");
-    let mut failures = Vec::new();
-    let mut logged = 0;
-    for case in &cases {
-        let reply = run(&mut server.connect(), case);
-        let name = format!("{} {}", case["text"], case["name"]);
+    let check = |case: &Value| {
+        let mut connection = server.connect();
+        let reply = run(&mut connection, case);
         let found = reply.and_then(|reply| compare(&case["reply"], &reply));
-        if found.is_ok() && case["server_log_error"].is_string() {
-            logged += 1;
-            compare_log(&server, logged, case).unwrap_or_else(|text| failures.push(format!("{name}: {text}")));
-        }
-        found.unwrap_or_else(|text| failures.push(format!("{name}: {text}")));
-    }
+        let logged = found.and_then(|()| compare_log(&server, &connection.local_address(), case));
+        logged.map_err(|text| format!("{} {}: {text}", case["text"], case["name"]))
+    };
+    let failures = check_all(&cases, check);
     assert_no_failures(step, cases.len(), &failures);
 }
 
@@ -111,16 +107,12 @@ fn compare(expected: &Value, reply: &Document) -> Result<(), String> {
 }
 
 /// The log names the reason that the client is not told. Nonces differ from run to run, so the part before them is compared.
-fn compare_log(server: &Server, count: usize, case: &Value) -> Result<(), String> {
-    let expected = case["server_log_error"].as_str().expect("a text");
-    let stable = expected.split([' ', '=']).take_while(|word| word.len() < 24).collect::<Vec<_>>();
-    let start: String = expected.chars().take(stable.join(" ").chars().count()).collect();
-    let nth = std::cell::Cell::new(0);
-    let line = server.process.wait_for_log_where(AUTHENTICATION_FAILED, |_| {
-        nth.set(nth.get() + 1);
-        nth.get() == count
-    })?;
-    let error = &line["attr"]["error"];
-    let found = error.as_str().unwrap_or_default();
-    if found.starts_with(&start) { Ok(()) } else { Err(format!("the log says {line}, expected {start}")) }
+fn compare_log(server: &Server, client: &str, case: &Value) -> Result<(), String> {
+    let Some(expected) = case["server_log_error"].as_str() else { return Ok(()) };
+    let is_stable = |word: &&str| word.len() < 24;
+    let length: usize = expected.split_inclusive([' ', '=']).take_while(is_stable).map(str::len).sum();
+    let of_client = |line: &Value| line["attr"]["remote"] == client;
+    let line = server.process.wait_for_log_where(AUTHENTICATION_FAILED, of_client)?;
+    let found = line["attr"]["error"].as_str().unwrap_or_default();
+    if found.starts_with(&expected[..length]) { Ok(()) } else { Err(format!("the log says {line}, expected {expected}")) }
 }

@@ -63,7 +63,8 @@ fn imports_point_down_only() {
         for path in files_of(module) {
             for line in code(&path) {
                 for imported in line.split("crate::").skip(1) {
-                    let name: String = imported.chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect();
+                    let name: String =
+                        imported.chars().take_while(|character| character.is_alphanumeric() || *character == '_').collect();
                     let known = MAY_IMPORT.iter().any(|(other, _)| *other == name) || name == "server";
                     let everybodys = ["error", "names", "secret"].contains(&name.as_str()) || name == *module;
                     if known && !everybodys && !allowed.contains(&name.as_str()) {

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use bson::{Document, doc};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConnection, StreamOwned};
 
 use super::PATIENCE;
@@ -59,6 +60,22 @@ impl Connection {
 
     fn new(transport: Transport) -> Self {
         Self { transport, arrived: Vec::new(), next_request_id: 1 }
+    }
+
+    /// The certificate that the server showed.
+    pub(crate) fn server_certificate(&self) -> Option<CertificateDer<'static>> {
+        match &self.transport {
+            Transport::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.clone().into_owned()),
+            _ => None,
+        }
+    }
+
+    /// This side's address of a connection without TLS.
+    pub(crate) fn local_address(&self) -> String {
+        match &self.transport {
+            Transport::Tcp(stream) => stream.local_addr().expect("an address").to_string(),
+            _ => panic!("not a plain TCP connection"),
+        }
     }
 
     /// The next request id of this connection.

@@ -53,9 +53,15 @@ impl Mongod {
 
     /// Starts one on the data that is in `folder` and on this port.
     pub(crate) fn start_on(port: u16, folder: &Path, flags: &[String]) -> Result<Self, NotStarted> {
-        let mut arguments: Vec<String> =
-            ["--wiredTigerCacheSizeGB", "0.25", "--bind_ip", "127.0.0.1", "--nounixsocket"].map(String::from).into();
-        if !flags.iter().any(|flag| flag == "--replSet") {
+        let given = |name: &str| flags.iter().any(|flag| flag == name);
+        let mut arguments = vec!["--wiredTigerCacheSizeGB".to_owned(), "0.25".to_owned()];
+        if !given("--bind_ip_all") {
+            arguments.extend(["--bind_ip", "127.0.0.1"].map(String::from));
+        }
+        if !given("--unixSocketPrefix") {
+            arguments.push("--nounixsocket".to_owned());
+        }
+        if !given("--replSet") {
             arguments.push("--nojournal".to_owned());
         }
         arguments.extend(["--setParameter", "diagnosticDataCollectionEnabled=false", "--dbpath"].map(String::from));

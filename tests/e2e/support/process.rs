@@ -14,7 +14,7 @@ const GUARD: &str = r#"
 exec 3<&0
 "$@" </dev/null 3<&- 2>&1 &
 server=$!
-echo "pid $server"
+printf '\npid %s\n' $server
 ( cat <&3 >/dev/null; kill -KILL $server ) 2>/dev/null &
 watcher=$!
 exec 3<&-
@@ -71,7 +71,20 @@ impl Process {
         log_line(&line).ok_or_else(|| "not a log line".to_owned())
     }
 
-    /// Waits until a printed line is `wanted`.
+    /// Waits for a log line after the first `known` ones that `matches`.
+    pub(crate) fn wait_for_new_log(&self, known: usize, matches: impl Fn(&Value) -> bool) -> Value {
+        let count = std::cell::Cell::new(0);
+        let wanted = |line: &str| {
+            log_line(line).is_some_and(|value| {
+                count.set(count.get() + 1);
+                count.get() > known && matches(&value)
+            })
+        };
+        let line = self.wait_for("a log line", wanted).unwrap_or_else(|text| panic!("{text}"));
+        log_line(&line).expect("a log line")
+    }
+
+    /// Waits until a printed line is `wanted`, which is asked once for each line, in order.
     fn wait_for(&self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<String, String> {
         let deadline = Instant::now() + PATIENCE;
         let (lock, changed) = &*self.output;
@@ -127,8 +140,17 @@ impl Process {
 
     /// Resident memory in bytes.
     pub(crate) fn resident_bytes(&self) -> u64 {
+        self.memory("VmRSS:")
+    }
+
+    /// The most resident memory that the process ever had, in bytes.
+    pub(crate) fn peak_resident_bytes(&self) -> u64 {
+        self.memory("VmHWM:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("a running process");
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let line = status.lines().find(|line| line.starts_with(name)).expect(name);
         line.split_whitespace().nth(1).expect("a number").parse::<u64>().expect("a number") * 1024
     }
 }

@@ -1,0 +1,226 @@
+//! Start, reload and end: what doorward does on signals, and its exit statuses.
+
+use bson::doc;
+use serde_json::Value;
+
+use super::support::connection::{Connection, Received, is_ok};
+use super::support::pki::pki;
+use super::support::scram::{Login, Mechanism, must_log_in};
+use super::support::servers::{Server, Target, doorward, flags, shared_backend, tls_flags, upstream};
+use super::support::tls::Client;
+use super::support::wire::Message;
+use super::support::{PATIENCE, run};
+
+fn start(flags: &[String]) -> Server {
+    Server::start_as(Target::Doorward, flags).expect("doorward")
+}
+
+#[test]
+fn signals_to_end_are_obeyed_with_status_zero() {
+    for signal in ["TERM", "INT"] {
+        let mut server = start(&flags("--auth"));
+        let mut idle = server.connect();
+        assert!(idle.answers());
+        server.process.signal(signal);
+        assert_eq!(server.process.wait(PATIENCE), Some(0), "{signal}:\n{}", server.process.printed());
+        assert!(matches!(idle.receive(PATIENCE), Received::Closed));
+    }
+}
+
+#[test]
+fn a_running_operation_is_finished_before_the_end() {
+    let mut server = start(&flags("--auth"));
+    let mut connection = server.connect();
+    must_log_in(&mut connection, "alice", "admin", "wonderland");
+    let slow = doc! {"find": "seed", "filter": {"$where": "sleep(1500) || true"}, "comment": "drained", "$db": "app"};
+    connection.send(&Message::command(7, 0, &slow)).expect("an open connection");
+    let mut backend = Connection::plain(shared_backend().port);
+    while backend.must(doc! {"currentOp": 1, "command.comment": "drained"}).get_array("inprog").expect("operations").is_empty() {}
+    server.process.signal("TERM");
+    let reply = connection.reply().expect("the reply of the running operation");
+    assert!(is_ok(&reply.document), "{reply:?}");
+    assert_eq!(server.process.wait(PATIENCE), Some(0));
+}
+
+#[test]
+fn a_drain_is_told_to_streaming_clients_as_mongod_tells_it() {
+    let mut server = start(&flags("--auth"));
+    let mut busy = server.connect();
+    must_log_in(&mut busy, "alice", "admin", "wonderland");
+    let slow = doc! {"find": "seed", "filter": {"$where": "sleep(2000) || true"}, "comment": "quiesce", "$db": "app"};
+    busy.send(&Message::command(7, 0, &slow)).expect("an open connection");
+    let mut backend = Connection::plain(shared_backend().port);
+    while backend.must(doc! {"currentOp": 1, "command.comment": "quiesce"}).get_array("inprog").expect("operations").is_empty() {}
+
+    let mut monitor = server.connect();
+    let hello = monitor.must(doc! {"hello": 1});
+    let version = hello.get_document("topologyVersion").expect("a topologyVersion").clone();
+    let await_change = doc! {"hello": 1, "topologyVersion": version, "maxAwaitTimeMS": 20_000, "$db": "admin"};
+    monitor.send(&Message::command(50, 1 << 16, &await_change)).expect("an open connection");
+    server.process.signal("TERM");
+    let reply = monitor.reply().expect("a last hello");
+    assert_eq!(reply.flags, 0);
+    assert_eq!(reply.document.get_i32("code").ok(), Some(91), "{reply:?}");
+    assert_eq!(reply.document.get_str("codeName").ok(), Some("ShutdownInProgress"));
+    assert!(
+        reply.document.contains_key("topologyVersion") && reply.document.contains_key("remainingQuiesceTimeMillis"),
+        "{reply:?}"
+    );
+    assert!(busy.reply().is_ok());
+    assert_eq!(server.process.wait(PATIENCE), Some(0));
+}
+
+/// Doorward with files that the test may change: the server's certificate, a revocation list, a keyfile.
+struct Changeable {
+    server: Server,
+    certificate: std::path::PathBuf,
+    revocations: std::path::PathBuf,
+    key: std::path::PathBuf,
+}
+
+fn changeable() -> Changeable {
+    let folder = run::folder("changeable");
+    let copy = |name: &str, from: &str| {
+        let path = folder.join(name);
+        run::write_private(&path, std::fs::read(from).expect("a file"));
+        path
+    };
+    let certificate = copy("server.pem", &pki().file("server"));
+    let revocations = copy("crl.pem", &pki().empty_crl_file());
+    let key = folder.join("keyfile");
+    run::write_private(&key, "theFirstKeyOfThisTest");
+    let text = |path: &std::path::Path| path.to_str().expect("UTF-8").to_owned();
+    let mut flags = flags("--tlsMode preferTLS --tlsAllowConnectionsWithoutCertificates --tlsCAFile");
+    flags.extend([pki().ca_file(), "--tlsCertificateKeyFile".to_owned(), text(&certificate)]);
+    flags.extend(["--tlsCRLFile".to_owned(), text(&revocations), "--keyFile".to_owned(), text(&key)]);
+    Changeable { server: start(&flags), certificate, revocations, key }
+}
+
+impl Changeable {
+    /// Tells doorward to reload and waits until its log says what came of it.
+    fn reload(&self) -> Value {
+        let told = self.server.process.log().len();
+        self.server.process.signal("HUP");
+        self.server.process.wait_for_new_log(told, |line| {
+            let text = line["msg"].as_str().unwrap_or_default().to_lowercase();
+            text.contains("reload") || text.contains("rotat")
+        })
+    }
+
+    fn certificate_is(&self, name: &str) -> bool {
+        let connection = Connection::tls(self.server.port, &Client::anonymous()).expect("a handshake");
+        connection.server_certificate() == Some(pki().identity(name).chain().remove(0))
+    }
+
+    fn key_opens(&self, password: &str) -> bool {
+        let mechanism = Mechanism::Sha256;
+        let login =
+            Login { mechanism, user: "__system", database: "local", password, skip_empty_exchange: true, speculative: false };
+        login.run(&mut self.server.connect()).expect("replies").last().is_some_and(is_ok)
+    }
+
+    fn takes(&self, certificate: &str) -> bool {
+        Connection::tls(self.server.port, &Client::showing(pki().identity(certificate)))
+            .is_ok_and(|mut connection| connection.answers())
+    }
+}
+
+#[test]
+fn a_reload_brings_new_files_into_force_and_drops_no_connection() {
+    let it = changeable();
+    let (mut old_plain, mut old_tls) = (it.server.connect(), it.server.connect_as("revoked"));
+    must_log_in(&mut old_plain, "alice", "admin", "wonderland");
+    old_tls.must(doc! {"authenticate": 1, "mechanism": "MONGODB-X509", "$db": "$external"});
+    assert!(it.certificate_is("server") && it.takes("revoked") && it.key_opens("theFirstKeyOfThisTest"));
+
+    run::write_private(&it.certificate, std::fs::read(pki().file("next server")).expect("a file"));
+    run::write_private(&it.revocations, std::fs::read(pki().crl_file()).expect("a file"));
+    run::write_private(&it.key, "theSecondKeyOfThisTest");
+    it.reload();
+
+    assert!(it.certificate_is("next server"), "{}", it.server.process.printed());
+    assert!(!it.takes("revoked") && it.takes("alice"));
+    assert!(it.key_opens("theSecondKeyOfThisTest") && !it.key_opens("theFirstKeyOfThisTest"));
+    for old in [&mut old_plain, &mut old_tls] {
+        old.must(doc! {"find": "seed", "$db": "app"});
+    }
+}
+
+#[test]
+fn a_broken_new_file_leaves_the_old_ones_in_force_and_says_so() {
+    let it = changeable();
+    for broken in [&it.certificate, &it.revocations, &it.key] {
+        let good = std::fs::read(broken).expect("a file");
+        run::write_private(broken, "this is ! not what it should be");
+        let line = it.reload();
+        let severity = line["s"].as_str().unwrap_or_default();
+        assert!(["W", "E"].contains(&severity), "{line}");
+        let name = broken.file_name().and_then(|name| name.to_str()).expect("a name");
+        assert!(line.to_string().contains(name), "{name} is not named in {line}");
+        assert!(it.certificate_is("server") && it.takes("revoked") && it.key_opens("theFirstKeyOfThisTest"));
+        run::write_private(broken, good);
+    }
+}
+
+#[test]
+fn what_can_not_be_honoured_is_refused_with_status_two_and_one_message_that_names_it() {
+    let open_key = run::private_file("open-keyfile", "someKeyThatIsLongEnough");
+    std::fs::set_permissions(&open_key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("permissions");
+    let open_key = open_key.to_str().expect("UTF-8").to_owned();
+    let cases = [
+        ("--nosuchoption".to_owned(), "nosuchoption"),
+        ("--tlsMode sometimes".to_owned(), "tlsMode"),
+        ("--tlsMode requireTLS".to_owned(), "tlsCertificateKeyFile"),
+        ("--tlsMode requireTLS --tlsCertificateKeyFile /nonexistent.pem".to_owned(), "/nonexistent.pem"),
+        (format!("--keyFile {open_key}"), "permissions on"),
+        ("--keyFile /nonexistent".to_owned(), "/nonexistent"),
+        ("--auth --noauth".to_owned(), "noauth"),
+        ("--clusterAuthMode x509".to_owned(), "TLS"),
+        ("--transitionToAuth".to_owned(), "transitionToAuth"),
+    ];
+    for (wrong, named) in cases {
+        let refused = doorward(&upstream(1), &flags(&wrong)).map(drop).expect_err("must not start");
+        assert_eq!(refused.status, Some(2), "{wrong}: {}", refused.printed);
+        assert!(refused.printed.contains(named), "{wrong}: {named} is not named in {}", refused.printed);
+    }
+}
+
+#[test]
+fn files_that_are_no_configuration_are_refused_with_status_two() {
+    for (config, named) in [
+        ("net: [", "yaml"),
+        ("nosuch: 1\n", "nosuch"),
+        ("net:\n  prot: 1\n", "net.prot"),
+        ("proxy: {}\n", "proxy.upstream.address"),
+    ] {
+        let refused = doorward(config, &[]).map(drop).expect_err("must not start");
+        assert_eq!(refused.status, Some(2), "{config}: {}", refused.printed);
+        assert!(refused.printed.to_lowercase().contains(named), "{config}: {}", refused.printed);
+    }
+}
+
+#[test]
+fn an_address_in_use_is_status_48() {
+    let taken = start(&flags("--auth"));
+    let port = taken.port.to_string();
+    let config = super::support::servers::config_file(&upstream(1));
+    let arguments = ["--config", config.to_str().expect("UTF-8"), "--port", &port, "--nounixsocket"].map(str::to_owned);
+    let mut second = super::support::process::Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments);
+    assert_eq!(second.wait(PATIENCE), Some(48), "{}", second.printed());
+}
+
+#[test]
+fn a_handshake_that_is_never_finished_is_cut_off_and_an_idle_client_is_not() {
+    let config = upstream(shared_backend().port) + "  handshakeTimeoutSeconds: 1\n";
+    let more = [tls_flags("preferTLS"), flags("--auth --tlsAllowConnectionsWithoutCertificates")].concat();
+    let (_process, port) = doorward(&config, &more).expect("doorward");
+    let mut idle = Connection::plain(port);
+    assert!(idle.answers());
+    let whole = Message::command(1, 0, &doc! {"ping": 1, "$db": "admin"}).bytes();
+    for part in [&b""[..], &whole[..7], &whole[..20], &[0x16, 3, 1, 2, 0]] {
+        let mut connection = Connection::plain(port);
+        let _ = connection.send_bytes(part);
+        assert!(matches!(connection.receive(PATIENCE), Received::Closed), "{} bytes", part.len());
+    }
+    assert!(idle.answers(), "a client that has sent a command may be idle");
+}

@@ -1,0 +1,167 @@
+//! The backend is restarted under load. Drivers retry once and wait for a server that says it is there, so when doorward shows
+//! the outage on hello first, no operation of theirs fails.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bson::doc;
+use serde_json::Value;
+
+use super::support::PATIENCE;
+use super::support::clients;
+use super::support::connection::{Connection, is_ok};
+use super::support::mongod::Mongod;
+use super::support::scram::must_log_in;
+use super::support::servers::{Server, Target, flags, key_file, target};
+
+/// A client that reads and writes until told to stop.
+struct Load {
+    child: Child,
+    lines: std::io::Lines<BufReader<ChildStdout>>,
+    outcomes: Vec<Value>,
+}
+
+impl Load {
+    fn start(mut command: Command, port: u16, collection: &str) -> Self {
+        let uri = format!("mongodb://alice:wonderland@localhost:{port}/?authSource=admin&directConnection=true");
+        command.env("URI", uri).env("COLLECTION", collection);
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a client");
+        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        Self { child, lines, outcomes: Vec::new() }
+    }
+
+    /// Waits until so many more operations are done.
+    fn wait_for(&mut self, operations: usize) {
+        for _ in 0..operations {
+            let line = self.lines.next().expect("the client ended").expect("a line");
+            self.outcomes.push(serde_json::from_str(&line).expect("JSON"));
+        }
+    }
+
+    /// Tells the client to stop and returns every outcome.
+    fn stop(mut self) -> Vec<Value> {
+        drop(self.child.stdin.take());
+        for line in self.lines.by_ref() {
+            self.outcomes.push(serde_json::from_str(&line.expect("a line")).expect("JSON"));
+        }
+        assert!(self.child.wait().expect("an end").success());
+        std::mem::take(&mut self.outcomes)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A one-member replica set: only on those do writes have a second try.
+struct ReplicaSet {
+    mongod: Mongod,
+    flags: Vec<String>,
+}
+
+impl ReplicaSet {
+    fn start(more: &str) -> Self {
+        let flags = flags(&format!("--replSet rs {more}"));
+        let mongod = Mongod::start(&flags).expect("a mongod");
+        let mut connection = log_in_if_needed(mongod.port, more);
+        let member = doc! {"_id": 0, "host": format!("127.0.0.1:{}", mongod.port)};
+        connection.must(doc! {"replSetInitiate": {"_id": "rs", "members": [member]}});
+        let set = Self { mongod, flags };
+        set.wait_until_primary();
+        set
+    }
+
+    fn wait_until_primary(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut connection = Connection::plain(self.mongod.port);
+        while !connection.must(doc! {"hello": 1}).get_bool("isWritablePrimary").unwrap_or_default() {
+            assert!(Instant::now() < deadline, "no primary");
+        }
+    }
+
+    /// Ends the mongod, leaves it away for a while, and starts it again on the same data and port.
+    fn restart(&mut self, away: Duration) {
+        self.mongod.stop();
+        std::thread::sleep(away); // The outage itself.
+        self.mongod = Mongod::start_on(self.mongod.port, &self.mongod.folder, &self.flags).expect("a restart");
+        self.wait_until_primary();
+    }
+}
+
+fn log_in_if_needed(port: u16, more: &str) -> Connection {
+    let mut connection = Connection::plain(port);
+    if !more.is_empty() {
+        must_log_in(&mut connection, "root", "admin", "secret");
+    }
+    connection
+}
+
+fn no_operation_fails(client: impl Fn() -> Command, collection: &str) {
+    let keyfile = format!("--keyFile {}", key_file());
+    let mut backend = ReplicaSet::start(if target() == Target::Mongod { &keyfile } else { "" });
+    let front = match target() {
+        Target::Mongod => None,
+        Target::Doorward => Some(doorward_before(backend.mongod.port)),
+    };
+    let port = front.as_ref().map_or(backend.mongod.port, |front| front.1);
+    let mut load = Load::start(client(), port, collection);
+    load.wait_for(20);
+    backend.restart(Duration::from_secs(1));
+    load.wait_for(20);
+    let outcomes = load.stop();
+    let errors: Vec<&Value> = outcomes.iter().filter(|outcome| outcome["error"].is_string()).collect();
+    assert!(errors.is_empty(), "{} of {} operations failed: {errors:?}", errors.len(), outcomes.len());
+    let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max().expect("operations");
+    assert!(longest < 9_000, "an operation waited {longest} ms: the outage was not seen on hello");
+}
+
+fn doorward_before(port: u16) -> (super::support::process::Process, u16) {
+    use super::support::servers::{doorward, upstream};
+    doorward(&upstream(port), &flags("--auth")).expect("doorward")
+}
+
+#[test]
+fn pymongo_sees_no_error_when_the_backend_is_restarted() {
+    no_operation_fails(|| clients::python("python/load.py"), "pymongo_load");
+}
+
+#[test]
+fn the_node_driver_sees_no_error_when_the_backend_is_restarted() {
+    no_operation_fails(|| clients::node("node/load.js"), "node_load");
+}
+
+#[test]
+fn a_backend_that_is_away_is_no_server_and_one_that_comes_is() {
+    let mut backend = Mongod::backend();
+    backend.stop();
+    let (_process, port) = doorward_before(backend.port);
+    let mut connection = Connection::plain(port);
+    assert!(connection.run(&doc! {"hello": 1, "$db": "admin"}).is_err(), "hello must not be answered from memory");
+    let _back = Mongod::start_on(backend.port, &backend.folder, &flags("--noauth")).expect("a restart");
+    let deadline = Instant::now() + PATIENCE;
+    let answered = || Connection::plain(port).run(&doc! {"hello": 1, "$db": "admin"}).is_ok_and(|reply| is_ok(&reply));
+    while !answered() {
+        assert!(Instant::now() < deadline, "the backend is back and doorward does not see it");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn every_client_is_cut_off_when_the_backend_goes() {
+    let backend = Arc::new(Mongod::backend());
+    let server = Server::doorward(&backend, &flags("--auth")).expect("doorward");
+    let mut monitor = server.connect();
+    monitor.must(doc! {"hello": 1});
+    let mut user = server.connect();
+    must_log_in(&mut user, "alice", "admin", "wonderland");
+    user.must(doc! {"find": "seed", "$db": "app"});
+    backend.process.signal("KILL");
+    for connection in [&mut monitor, &mut user] {
+        assert!(matches!(connection.receive(PATIENCE), super::support::connection::Received::Closed));
+    }
+}
