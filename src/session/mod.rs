@@ -1,1 +1,355 @@
-//! The authentication state of one connection, and every command that doorward answers itself.
+//! The authentication state of one connection, and every command that doorward answers itself. This is the gate.
+//!
+//! A [`Session`] judges one command at a time and says what is to be done: send this reply, forward, or wait for the topology to
+//! change. It never forwards for somebody who has not proved who they are, unless access control is off or in transition. It does
+//! no I/O, reads no clock and draws nothing at random: users, time and nonces come in by [`Context`].
+//!
+//! Source: fact sheets "Authentication and authorization semantics", sections 1.2, 2, 3.1, 3.2, 5, 6 and 8.1, and "wire protocol
+//! and driver behaviour", sections 1.4, 1.6, 2 and 3; a mongod 6.0.5.
+
+mod address;
+mod arguments;
+mod client_metadata;
+mod commands;
+mod event;
+mod generic;
+mod hello;
+mod local;
+mod picture;
+mod policy;
+mod sasl;
+mod state;
+mod users;
+mod values;
+mod x509;
+
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use bson::raw::{RawDocument, RawDocumentBuf, cstr};
+
+pub use self::address::{Cidr, ClientAddress, InvalidCidr};
+pub use self::event::Event;
+pub use self::picture::{CommandDescription, PictureError, TopologyVersion, UpstreamPicture};
+pub use self::policy::{MONGODB_X509, Policy};
+use self::sasl::Conversation;
+use self::state::Evidence;
+pub use self::state::{AuthenticatedMember, AuthenticatedUser, State};
+pub use self::users::{UserDocumentError, UserLookup, UserRecord};
+use crate::authz::{Permit, Subject};
+use crate::error::{CommandError, ErrorCode};
+use crate::names::UserName;
+use crate::wire::command::Command;
+use crate::x509::peer::PeerIdentity;
+
+/// What a command is judged by, beside the session itself.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    /// The rules.
+    pub policy: &'a Policy,
+    /// The upstream as it was last seen.
+    pub picture: &'a UpstreamPicture,
+    /// Who the client's certificate says it is; only from a verified certificate.
+    pub peer: Option<&'a PeerIdentity>,
+    /// Whether the connection is encrypted.
+    pub tls: bool,
+    /// Where the client is.
+    pub client_address: ClientAddress,
+    /// The address that the client connected to; `None` for a unix socket.
+    pub server_address: Option<IpAddr>,
+    /// The number of the client's connection.
+    pub connection_id: i32,
+    /// Milliseconds since 1970.
+    pub now_ms: i64,
+    /// Draws 24 random bytes.
+    pub nonce: &'a dyn Fn() -> [u8; 24],
+    /// The users that [`Session::users_wanted`] asked for.
+    pub users: &'a [(UserName, UserLookup)],
+}
+
+impl Context<'_> {
+    /// A user that was looked up; one that was not is unknown.
+    fn user(&self, name: &UserName) -> UserLookup {
+        let found = self.users.iter().find(|(user, _)| user == name);
+        found.map_or(UserLookup::NotFound, |(_, lookup)| lookup.clone())
+    }
+}
+
+/// What is to be done with a command.
+#[derive(Debug)]
+#[must_use = "an effect has to be carried out"]
+pub enum Effect {
+    /// Send this reply.
+    Reply {
+        /// The whole reply document.
+        body: RawDocumentBuf,
+        /// What to log and count.
+        events: Vec<Event>,
+    },
+    /// Let [`crate::authz`] judge it, and forward it.
+    Forward(Permit),
+    /// A hello that waits.
+    AwaitTopology(AwaitTopology),
+}
+
+/// A hello that is answered when the topology has changed, or its time is up.
+///
+/// Wait until the picture's topology version differs from [`topology_version`](Self::topology_version) (at once, if it does
+/// already) or [`max_await_ms`](Self::max_await_ms) have passed; then send what [`Session::hello_again`] gives. With
+/// [`exhaust`](Self::exhaust) every reply says `moreToCome` and it all begins again; look at it once the reply is made, for an error
+/// ends the stream.
+#[derive(Debug)]
+pub struct AwaitTopology {
+    /// What the client knows already.
+    pub topology_version: TopologyVersion,
+    /// How long to wait at most, in milliseconds.
+    pub max_await_ms: u64,
+    /// Whether to go on for ever.
+    pub exhaust: bool,
+    /// What to log and count now.
+    pub events: Vec<Event>,
+    name: String,
+    database: String,
+    body: RawDocumentBuf,
+    protocol: crate::wire::command::Protocol,
+}
+
+/// The authentication state of one connection.
+#[derive(Default)]
+pub struct Session {
+    state: State,
+    conversation: Conversation,
+    /// The `client` document; final once `hello_seen`.
+    client_metadata: Option<RawDocumentBuf>,
+    hello_seen: bool,
+    /// The compressors that were agreed on.
+    compression: Vec<String>,
+    /// Whether a hello said that the client is a mongod or mongos.
+    internal_client: bool,
+}
+
+/// A command that begins an authentication, or the same inside a hello.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    body: &'a RawDocument,
+    database: &'a str,
+    speculative: bool,
+    /// The `apiStrict` of the command, of the hello if it is inside one.
+    is_strict: bool,
+}
+
+impl<'a> Request<'a> {
+    fn of(command: &Command<'a>) -> Self {
+        let is_strict = commands::is_strict(command.body);
+        Self { body: command.body, database: command.database, speculative: false, is_strict }
+    }
+}
+
+enum Outcome {
+    Reply(RawDocumentBuf),
+    Forward(Permit),
+    Wait(hello::Wait),
+}
+
+impl Session {
+    /// A new connection: nobody is authenticated.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Who is authenticated.
+    #[must_use]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Whether an authentication is under way: the next message is expected to be a `saslContinue`.
+    #[must_use]
+    pub const fn is_authenticating(&self) -> bool {
+        matches!(self.conversation, Conversation::AwaitClientFinal { .. } | Conversation::AwaitEmpty { .. })
+    }
+
+    /// The `client` document of the first hello, for the upstream connection; `None` if there was none.
+    #[must_use]
+    pub fn client_metadata(&self) -> Option<&RawDocumentBuf> {
+        self.client_metadata.as_ref().filter(|_| self.hello_seen)
+    }
+
+    /// The compressors that the last hello agreed on.
+    #[must_use]
+    pub fn compression(&self) -> &[String] {
+        &self.compression
+    }
+
+    /// Whether a command of this name is answered here, so that its message has to be read whole and given to
+    /// [`step`](Self::step).
+    #[must_use]
+    pub fn answers_locally(&self, name: &str, policy: &Policy) -> bool {
+        self.permit(name, policy).is_none()
+    }
+
+    /// The permit to forward a command of this name; `None` when it is answered here.
+    #[must_use]
+    pub fn permit(&self, name: &str, policy: &Policy) -> Option<Permit> {
+        if commands::is_always_local(name) {
+            return None;
+        }
+        if !policy.enforces_authentication() {
+            return Some(Permit::issue(Subject::Unrestricted(self.state.user().cloned())));
+        }
+        match &self.state {
+            State::Unauthenticated => None,
+            State::User(user) => Some(Permit::issue(Subject::User(user.name().clone()))),
+            State::Member(_) => Some(Permit::issue(Subject::Member)),
+        }
+    }
+
+    /// Which users have to be looked up before [`step`](Self::step) can judge this command; the users of `context` are not looked
+    /// at. A lookup that fails (not one that finds nobody) must close the connection.
+    #[must_use]
+    pub fn users_wanted(&self, command: &Command<'_>, context: &Context<'_>) -> Vec<UserName> {
+        match commands::canonical_name(command.name) {
+            "hello" | "isMaster" => hello::users_wanted(command.body, context),
+            "saslStart" => sasl::user_wanted(command.body, command.database, context).into_iter().collect(),
+            "authenticate" => x509::user_wanted(command.body, context).into_iter().collect(),
+            "connectionStatus" => self.state.stored_user().into_iter().cloned().collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Takes note of what the user store says of the authenticated user now: its roles may have changed. If the user was dropped,
+    /// or dropped and made anew, the session is not authenticated any more.
+    pub fn refresh_user(&mut self, lookup: &UserLookup) -> Option<Event> {
+        self.state.refresh(lookup)
+    }
+
+    /// Judges one command.
+    pub fn step(&mut self, command: &Command<'_>, context: &Context<'_>) -> Effect {
+        let mut events = Vec::new();
+        match self.judge(command, context, &mut events) {
+            Ok(Outcome::Reply(reply)) => Effect::Reply { body: context.picture.complete(reply), events },
+            Ok(Outcome::Forward(permit)) => Effect::Forward(permit),
+            Ok(Outcome::Wait(wait)) => Effect::AwaitTopology(AwaitTopology {
+                topology_version: wait.version,
+                max_await_ms: wait.max_await_ms,
+                exhaust: command.exhaust_allowed,
+                events,
+                name: command.name.to_owned(),
+                database: command.database.to_owned(),
+                body: command.body.to_owned(),
+                protocol: command.protocol,
+            }),
+            Err(error) => Effect::Reply { body: context.picture.complete(error.to_reply()), events },
+        }
+    }
+
+    /// The reply to a hello that waited, and what to log and count. `awaited` is made ready for the next round.
+    pub fn hello_again(&mut self, awaited: &mut AwaitTopology, context: &Context<'_>) -> (RawDocumentBuf, Vec<Event>) {
+        let mut events = Vec::new();
+        let body = awaited.body.clone();
+        let command = Command {
+            name: &awaited.name,
+            database: &awaited.database,
+            body: &body,
+            protocol: awaited.protocol,
+            exhaust_allowed: awaited.exhaust,
+        };
+        let reply = match self.finish_hello(&command, context, &mut events) {
+            Ok(reply) => reply,
+            Err(error) => {
+                awaited.exhaust = false;
+                error.to_reply()
+            }
+        };
+        awaited.body = AwaitTopology::plain(&body);
+        if let Some(version) = context.picture.topology_version() {
+            awaited.topology_version = version;
+        }
+        (context.picture.complete(reply), events)
+    }
+
+    /// The order of the checks is mongod's: the fact sheet "wire protocol", section 1.4.
+    fn judge(&mut self, command: &Command<'_>, context: &Context<'_>, events: &mut Vec<Event>) -> Result<Outcome, CommandError> {
+        if let Some(permit) = self.permit(command.name, context.policy) {
+            return Ok(Outcome::Forward(permit));
+        }
+        commands::check_dots(command.database)?;
+        let known = commands::find(context.picture, command.name)?;
+        commands::check_api_parameters(command.body, known)?;
+        let refuse = |text: String| Err(CommandError::new(ErrorCode::Unauthorized, text));
+        if known.admin_only && command.database != "admin" {
+            return refuse(format!("{} may only be run against the admin database.", known.name));
+        }
+        let must_authenticate = context.policy.enforces_authentication() && !self.state.is_authenticated();
+        if known.requires_auth && must_authenticate {
+            return refuse(format!("command {} requires authentication", known.name));
+        }
+        let name = known.name.as_str();
+        self.check_arguments(command, name, context)?;
+        commands::check_database_name(command.database)?;
+        if local::has_help(name) && generic::asks_for_help(command.body) {
+            return Ok(Outcome::Reply(hello::help(name, &known.help)));
+        }
+        generic::check_execution(command.body, name)?;
+        self.run(command, name, context, events)
+    }
+
+    fn check_arguments(&mut self, command: &Command<'_>, name: &str, context: &Context<'_>) -> Result<(), CommandError> {
+        let body = command.body;
+        match name {
+            "hello" | "isMaster" => self.check_client_metadata(body)?,
+            "saslStart" => sasl::check_start(body, false)?,
+            "saslContinue" => sasl::check_continue(body)?,
+            "authenticate" => x509::check_authenticate(body, false)?,
+            _ => local::check_arguments(name, body)?,
+        }
+        let free = !context.policy.enforces_authentication();
+        let situation = generic::Situation {
+            replica_set_member: context.picture.is_replica_set_member(),
+            judges_sessions: free || self.state.is_authenticated(),
+            trusted: free || matches!(self.state, State::Member(_)),
+        };
+        generic::check_request(body, situation)?;
+        generic::check_session(body, situation, self.state.digest().as_deref())
+    }
+
+    fn run(
+        &mut self,
+        command: &Command<'_>,
+        name: &str,
+        context: &Context<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<Outcome, CommandError> {
+        let mut reply = match name {
+            "hello" | "isMaster" => {
+                if let Some(wait) = self.begin_hello(command, context, events)? {
+                    return Ok(Outcome::Wait(wait));
+                }
+                return self.finish_hello(command, context, events).map(Outcome::Reply);
+            }
+            "saslStart" => self.sasl_start(Request::of(command), context, events)?,
+            "saslContinue" => self.sasl_continue(command.body, context, events)?,
+            "authenticate" => self.authenticate(Request::of(command), context, events)?,
+            "connectionStatus" => {
+                if let Some(user) = self.state.stored_user().cloned() {
+                    events.extend(
+                        context.users.iter().find(|(name, _)| *name == user).and_then(|(_, found)| self.refresh_user(found)),
+                    );
+                }
+                return Ok(Outcome::Reply(self.connection_status(command.body)));
+            }
+            "logout" => return Ok(Outcome::Reply(self.logout(command.database, events))),
+            // Whatever else does not need authentication in some other server is refused here: it is not ours to answer.
+            other => {
+                let unauthorized =
+                    || CommandError::new(ErrorCode::Unauthorized, format!("command {other} requires authentication"));
+                return local::answer(other, command.body, context).ok_or_else(unauthorized)?.map(Outcome::Reply);
+            }
+        };
+        reply.append(cstr!("ok"), 1.0);
+        Ok(Outcome::Reply(reply))
+    }
+}
