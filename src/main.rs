@@ -35,22 +35,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn with_configuration(words: &[String], run: fn(Loaded) -> ExitCode) -> ExitCode {
+fn with_configuration(words: &[String], run: fn(&Loaded) -> ExitCode) -> ExitCode {
     match config::load(words, |path: &Path| std::fs::read(path)) {
-        Ok(loaded) => run(loaded),
+        Ok(loaded) => run(&loaded),
         Err(errors) => fail(REFUSED, &errors.to_string()),
     }
 }
 
-fn check(loaded: Loaded) -> ExitCode {
+fn check(loaded: &Loaded) -> ExitCode {
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
     print(&show::yaml(&loaded.settings))
 }
 
-fn serve(loaded: Loaded) -> ExitCode {
-    let Loaded { settings, warnings, source } = loaded;
+fn serve(loaded: &Loaded) -> ExitCode {
+    let Loaded { settings, warnings, source } = loaded.clone();
     let read_settings = move || match config::load(&source.argv, |path: &Path| std::fs::read(path)) {
         Ok(loaded) => Ok(loaded.settings),
         Err(errors) => Err(errors.to_string()),

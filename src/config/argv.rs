@@ -4,6 +4,9 @@
 //! No general argument parser has these habits, so this one is our own; it reads the table and knows no option by name except the
 //! few whose flag sets two options.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use super::error::{ConfigError, ErrorKind, Origin, Warning};
@@ -68,9 +71,7 @@ fn short<'a>(
         }
         Takes::Nothing(text) if attached.is_empty() => text.to_owned(),
         Takes::Nothing(_) => return Err(takes_nothing(name)),
-        Takes::Value | Takes::OptionalBoolean => {
-            argument(name, Some(attached).filter(|text| !text.is_empty()), rest)?.to_owned()
-        }
+        Takes::Value | Takes::OptionalBoolean => argument(name, Some(attached).filter(|text| !text.is_empty()), rest)?.to_owned(),
     };
     apply(options, occurrences, found, text, &Origin::Flag(name.to_owned()))
 }
@@ -83,7 +84,7 @@ fn long_value<'a>(
     match (flag.takes, attached) {
         (_, Some("")) => Err(command_line(
             flag.name,
-            format!("the argument for option '--{}' should follow immediately after the equal sign", flag.name),
+            &format!("the argument for option '--{}' should follow immediately after the equal sign", flag.name),
         )),
         (Takes::Nothing(_), Some(_)) => Err(takes_nothing(flag.name)),
         (Takes::Nothing(text), None) => Ok(text.to_owned()),
@@ -97,7 +98,7 @@ fn long_value<'a>(
 fn argument<'a>(name: &str, attached: Option<&'a str>, rest: &mut std::slice::Iter<'a, String>) -> Result<&'a str, ConfigError> {
     attached
         .or_else(|| rest.next().map(String::as_str))
-        .ok_or_else(|| command_line(name, format!("the required argument for option '--{name}' is missing")))
+        .ok_or_else(|| command_line(name, &format!("the required argument for option '--{name}' is missing")))
 }
 
 /// The next word unless it is a flag.
@@ -122,7 +123,7 @@ fn boolean_argument(name: &str, text: &str) -> Result<String, ConfigError> {
         "off" | "no" | "0" | "false" => Ok("false".to_owned()),
         _ => Err(command_line(
             name,
-            format!(
+            &format!(
                 "the argument ('{text}') for option '--{name}' is invalid. Valid choices are 'on|off', 'yes|no', '1|0' and 'true|false'"
             ),
         )),
@@ -197,20 +198,21 @@ pub(super) fn set_parameter(options: &mut RawOptions, text: &str, origin: &Origi
 
 /// Flags that set two options: `--logpath` also sets the destination, and `--bind_ip_all` beats `--bind_ip`.
 pub(super) fn implied(options: &mut RawOptions) {
-    if options.has_flag("logpath") && !options.has_flag("syslog") {
-        if let Some(origin) = options.get("systemLog.path").map(|path| path.origin.clone()) {
-            options.set("systemLog.destination", Content::Text("file".to_owned()), origin);
-        }
+    let to_file = options.has_flag("logpath") && !options.has_flag("syslog");
+    if let Some(path) = options.get("systemLog.path").filter(|_| to_file) {
+        let origin = path.origin.clone();
+        options.set("systemLog.destination", Content::Text("file".to_owned()), origin);
     }
-    if options.has_flag("bind_ip_all") {
-        if let Some(origin) = options.get("net.bindIp").map(|bind| bind.origin.clone()) {
-            options.set("net.bindIp", Content::Text("*".to_owned()), origin);
-        }
+    if let Some(bind) = options.get("net.bindIp").filter(|_| options.has_flag("bind_ip_all")) {
+        let origin = bind.origin.clone();
+        options.set("net.bindIp", Content::Text("*".to_owned()), origin);
     }
 }
 
 fn unrecognised(word: &str, name: &str) -> ConfigError {
-    let error = command_line(word.trim_start_matches('-'), format!("unrecognised option '{word}'"));
+    // Not what stands behind an equal sign, as mongod does: it may be a password.
+    let shown = word.split('=').next().unwrap_or_default();
+    let error = command_line(shown.trim_start_matches('-'), &format!("unrecognised option '{shown}'"));
     match options::nearest_flag(name) {
         Some(flag) => error.remedy(format!("did you mean --{flag}?")),
         None => error,
@@ -218,9 +220,9 @@ fn unrecognised(word: &str, name: &str) -> ConfigError {
 }
 
 fn takes_nothing(name: &str) -> ConfigError {
-    command_line(name, format!("option '--{name}' does not take any arguments"))
+    command_line(name, &format!("option '--{name}' does not take any arguments"))
 }
 
-fn command_line(name: &str, text: String) -> ConfigError {
+fn command_line(name: &str, text: &str) -> ConfigError {
     ConfigError::new(ErrorKind::CommandLine, format!("--{name}"), format!("Error parsing command line: {text}"))
 }

@@ -23,7 +23,9 @@ const COMMANDS: [(&str, &str); 9] = [
 /// What `--help` prints.
 #[must_use]
 pub fn help() -> String {
-    let mut text = String::from("doorward: a MongoDB-compatible TLS authentication proxy\n\nUsage: doorward [command] --config FILE [flags]\n");
+    let mut text = String::from(
+        "doorward: a MongoDB-compatible TLS authentication proxy\n\nUsage: doorward [command] --config FILE [flags]\n",
+    );
     text.push_str("\nCommands:\n");
     for (name, help) in COMMANDS {
         entry(&mut text, name, help);
@@ -62,11 +64,12 @@ fn flag_entry(text: &mut String, option: &OptionSpec, flag: &Flag) {
         Takes::Nothing(_) => "",
         Takes::OptionalBoolean | Takes::Letters => " [=arg]",
     };
-    let default = match (flag.takes, option.default) {
-        (Takes::Value, Some(default)) => format!(" Default: {default}."),
-        _ => String::new(),
+    let help = match (flag.takes, option.default) {
+        (Takes::Value, Some(default)) => format!("{} Default: {default}.", option.help),
+        (Takes::Nothing(value), _) if value != "true" => format!("The same as {}: {value} in a file.", option.name),
+        _ => option.help.to_owned(),
     };
-    entry(text, &format!("{short}--{}{close}{argument}", flag.name), &format!("{}{default}", option.help));
+    entry(text, &format!("{short}--{}{close}{argument}", flag.name), &help);
 }
 
 fn parameters(text: &mut String) {

@@ -54,7 +54,9 @@ pub(crate) fn double(text: &str) -> Result<f64, NumberError> {
     if text.is_empty() {
         return Err(NumberError::Empty);
     }
-    text.parse().map_err(|_| if text.starts_with(|first: char| first.is_ascii_digit()) { NumberError::NotWhole } else { NumberError::NoDouble })
+    text.parse().map_err(|_| {
+        if text.starts_with(|first: char| first.is_ascii_digit()) { NumberError::NotWhole } else { NumberError::NoDouble }
+    })
 }
 
 #[cfg(test)]

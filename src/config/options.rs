@@ -200,7 +200,9 @@ impl OptionSpec {
 
 /// All rows, in the order of `--help`.
 pub fn all() -> impl Iterator<Item = &'static OptionSpec> {
-    [server::OPTIONS, proxy::OPTIONS, parameters::OPTIONS, database::OPTIONS, refused::OPTIONS].into_iter().flatten()
+    [server::OPTIONS, proxy::OPTIONS, parameters::OPTIONS, database::OPTIONS, database::COMPONENTS, refused::OPTIONS]
+        .into_iter()
+        .flatten()
 }
 
 /// The row of a dotted name, also of a deprecated one.

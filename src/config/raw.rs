@@ -125,7 +125,9 @@ pub(crate) fn check_type(option: &OptionSpec, value: &RawValue) -> Option<Config
         (Kind::Switch, None) if !is_boolean(text) => {
             format!("Expected boolean switch but found string: {text} for option: {}", option.name)
         }
-        (Kind::Boolean, None) if !is_boolean(text) => format!("Expected boolean but found string: {text} for option: {}", option.name),
+        (Kind::Boolean, None) if !is_boolean(text) => {
+            format!("Expected boolean but found string: {text} for option: {}", option.name)
+        }
         (Kind::Integer(least, greatest), None) => match number::integer(text) {
             Err(error) => format!("Error parsing option \"{}\" as int: {}", written(option, value), error.text()),
             Ok(number) if number < least || number > greatest => {

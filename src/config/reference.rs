@@ -89,7 +89,8 @@ fn example(option: &OptionSpec) -> &'static str {
 }
 
 fn list(text: &mut String, title: &str, belongs: impl Fn(Support) -> bool) {
-    let names: Vec<&str> = options::all().filter(|option| option.in_file && belongs(option.support)).map(|option| option.name).collect();
+    let names: Vec<&str> =
+        options::all().filter(|option| option.in_file && belongs(option.support)).map(|option| option.name).collect();
     let _ = writeln!(text, "\n# {title}");
     for line in wrap(&names.join(" "), WIDTH - 4) {
         let _ = writeln!(text, "#   {line}");

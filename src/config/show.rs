@@ -1,6 +1,9 @@
 //! The effective settings as YAML text, for `doorward check` and to find what a reload changed. Secrets are `<password>`.
 //! What is printed can be read again and gives the same settings, but for the passwords.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Write as _;
 
 use super::options::{self, Reload};
@@ -62,8 +65,8 @@ pub fn changes(old: &Settings, new: &Settings) -> Vec<(&'static str, Reload)> {
 struct Lines(Vec<(&'static str, String)>);
 
 impl Lines {
-    fn plain(&mut self, name: &'static str, value: impl ToString) {
-        self.0.push((name, value.to_string()));
+    fn plain(&mut self, name: &'static str, value: impl std::fmt::Display) {
+        self.0.push((name, format!("{value}")));
     }
 
     fn text(&mut self, name: &'static str, value: &str) {

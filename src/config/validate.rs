@@ -71,7 +71,7 @@ impl<'a> Reader<'a> {
         let mut ignored = Vec::new();
         for (name, value) in self.options.iter() {
             let Some(option) = options::by_name(name) else {
-                if known::is_database_only(name.trim_start_matches(PARAMETER)) {
+                if name.strip_prefix(PARAMETER).is_some_and(known::is_database_only) {
                     ignored.push(name.to_owned());
                 } else {
                     self.errors.push(unknown_parameter(name, value));
@@ -87,7 +87,12 @@ impl<'a> Reader<'a> {
         }
         if let Some(text) = self.given("configExpand").filter(|text| *text != "none") {
             let error = format!("configExpand {text} is not supported");
-            self.error(ErrorKind::Unsupported, "configExpand", error, "doorward runs no commands and makes no requests named in a file");
+            self.error(
+                ErrorKind::Unsupported,
+                "configExpand",
+                error,
+                "doorward runs no commands and makes no requests named in a file",
+            );
         }
         ignored
     }
@@ -179,7 +184,7 @@ fn refuse(option: &OptionSpec, value: &RawValue, reason: &str) -> Option<ConfigE
 }
 
 fn unknown_parameter(name: &str, value: &RawValue) -> ConfigError {
-    let parameter = name.trim_start_matches(PARAMETER);
+    let parameter = name.strip_prefix(PARAMETER).unwrap_or(name);
     if known::is_run_time_only(parameter) {
         let text = format!("BadValue: Cannot use --setParameter to set \"{parameter}\" at startup");
         return ConfigError::new(ErrorKind::BadValue, name, text).at(Some(&value.origin));

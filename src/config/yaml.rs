@@ -20,16 +20,19 @@ use tree::Node;
 /// All mistakes found, mongod's first one first.
 pub fn parse(contents: &[u8], path: &Path) -> Result<RawOptions, ConfigErrors> {
     let text = String::from_utf8_lossy(contents);
+    // Bytes that are no text have become replacement characters: harmless in a comment, refused in a value.
+    let lossy = matches!(text, std::borrow::Cow::Owned(_));
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let mut reader = Reader { path, options: RawOptions::default(), errors: Vec::new() };
+    let mut reader = Reader { path, lossy, options: RawOptions::default(), errors: Vec::new() };
     match tree::parse(text) {
         Err(error) => {
-            let text = format!("Error parsing YAML config file: error at line {}, column {}: {}", error.line, error.column, error.text);
+            let text =
+                format!("Error parsing YAML config file: error at line {}, column {}: {}", error.line, error.column, error.text);
             reader.error(ErrorKind::Syntax, "", text, error.line);
         }
         Ok(None) => {}
         Ok(Some(Node::Scalar(scalar, _))) if scalar.is_empty() => {}
-        Ok(Some(Node::Scalar(..))) => return ini::parse(text, path),
+        Ok(Some(Node::Scalar(..))) => return ini::parse(text, lossy, path),
         Ok(Some(Node::Sequence(_, line))) => {
             reader.error(ErrorKind::Syntax, "", "No map found at top level of YAML config".to_owned(), line);
         }
@@ -41,6 +44,7 @@ pub fn parse(contents: &[u8], path: &Path) -> Result<RawOptions, ConfigErrors> {
 
 struct Reader<'a> {
     path: &'a Path,
+    lossy: bool,
     options: RawOptions,
     errors: Vec<ConfigError>,
 }
@@ -114,12 +118,11 @@ impl Reader<'_> {
     }
 
     fn enter(&mut self, option: &'static OptionSpec, written: &str, line: usize, content: Content) {
-        if !is_utf8(&content) {
+        if self.lossy && !is_utf8(&content) {
             return self.not_utf8(option.name, line);
         }
         if self.options.get(option.name).is_some() {
-            let canonical =
-                if written == option.name { String::new() } else { format!("(canonical key: {})", option.name) };
+            let canonical = if written == option.name { String::new() } else { format!("(canonical key: {})", option.name) };
             let text = format!("Error parsing YAML config: duplicate key: {written}{canonical}");
             return self.error(ErrorKind::Duplicate, option.name, text, line);
         }
@@ -146,7 +149,7 @@ impl Reader<'_> {
             let written = format!("{PARAMETER}{name}");
             let canonical = options::by_name(&written).map_or(written.as_str(), |option| option.name);
             let content = Content::Text(text.clone());
-            if !is_utf8(&content) {
+            if self.lossy && !is_utf8(&content) {
                 self.not_utf8(canonical, *line);
             } else if self.options.get(canonical).is_some() {
                 let text = format!("String Map Option: setParameter has duplicate keys in YAML Config: {name}");
@@ -163,10 +166,13 @@ impl Reader<'_> {
     }
 
     fn unknown(&mut self, path: &str, line: usize) {
-        let error = ConfigError::new(ErrorKind::Unknown, path, format!("Unrecognized option: {path}")).at(Some(&self.origin(line)));
-        let nested_parameter = path.strip_prefix(PARAMETER).map(|_| "setParameter is written as a mapping: setParameter: {name: value}".to_owned());
+        let error =
+            ConfigError::new(ErrorKind::Unknown, path, format!("Unrecognized option: {path}")).at(Some(&self.origin(line)));
+        let nested_parameter =
+            path.strip_prefix(PARAMETER).map(|_| "setParameter is written as a mapping: setParameter: {name: value}".to_owned());
         let remedy = nested_parameter.or_else(|| {
-            let by_flag = options::by_flag(path).map(|(option, _)| option).filter(|option| option.in_file).map(|option| option.name);
+            let by_flag =
+                options::by_flag(path).map(|(option, _)| option).filter(|option| option.in_file).map(|option| option.name);
             by_flag.or_else(|| options::nearest_name(path)).map(|name| format!("did you mean {name}?"))
         });
         self.errors.push(match remedy {
@@ -176,7 +182,7 @@ impl Reader<'_> {
     }
 }
 
-/// Bytes that were not UTF-8 have become replacement characters.
+/// Whether no byte of it was replaced.
 fn is_utf8(content: &Content) -> bool {
     let whole = |text: &String| !text.contains('\u{fffd}');
     match content {

@@ -6,6 +6,7 @@
 use super::der::{BIT_STRING, BOOLEAN, Element, INTEGER, Malformed, OBJECT_IDENTIFIER, OCTET_STRING, Reader, SEQUENCE};
 use super::name::Name;
 use super::signature::{Family, PublicKey, fits, signature_family};
+use crate::x509;
 
 /// Bits of the key usage extension, first byte low.
 pub(crate) const DIGITAL_SIGNATURE: u16 = 0x80;
@@ -78,8 +79,6 @@ pub(crate) struct Certificate {
     pub(crate) not_after: i64,
     pub(crate) key: PublicKey,
     version_1: bool,
-    /// The two algorithm identifiers are the same, as they must be.
-    consistent: bool,
     /// Some extension that matters is malformed or there twice.
     pub(crate) invalid: bool,
     pub(crate) unknown_critical: bool,
@@ -107,42 +106,20 @@ impl Certificate {
     /// # Errors
     /// [`Malformed`] if it is no certificate; wrong extensions only set `invalid`.
     pub(crate) fn parse(der: &[u8]) -> Result<Self, Malformed> {
-        let mut outer = Reader::only(der, SEQUENCE)?.inside();
-        let tbs = outer.read(SEQUENCE)?;
-        let algorithm = outer.read(SEQUENCE)?.content;
-        let signature = outer.read(BIT_STRING)?.whole_bits()?;
-        outer.finish()?;
-
-        let mut fields = tbs.inside();
-        let version = match fields.optional(0xa0)? {
-            Some(version) => Reader::only(version.content, INTEGER)?.small_integer()?,
-            None => 0,
-        };
-        let serial = unsigned(fields.read(INTEGER)?.content);
-        let inner_algorithm = fields.read(SEQUENCE)?.content;
-        let issuer = Name::parse(fields.read(SEQUENCE)?.whole)?;
-        let mut dates = fields.read(SEQUENCE)?.inside();
-        let (not_before, not_after) = (dates.any()?.time()?, dates.any()?.time()?);
-        dates.finish()?;
-        let subject = Name::parse(fields.read(SEQUENCE)?.whole)?;
-        let key = PublicKey::parse(fields.read(SEQUENCE)?.whole)?;
-        for unique_identifier in [0x81, 0x82] {
-            fields.optional(unique_identifier)?;
-        }
-        let extensions = fields.optional(0xa3)?;
-        fields.finish()?;
-
+        // The same reader as for the user name, so that what is judged is what is believed.
+        let fields = x509::Certificate::parse(der).map_err(|_| Malformed)?;
+        let issuer = Name::parse(fields.issuer_der())?;
+        let subject = Name::parse(fields.subject_der())?;
         let mut certificate = Self {
             der: der.to_vec(),
-            serial,
-            tbs: tbs.whole.to_vec(),
-            algorithm: inner_algorithm.to_vec(),
-            signature: signature.to_vec(),
-            not_before,
-            not_after,
-            key,
-            version_1: version == 0,
-            consistent: algorithm == inner_algorithm,
+            serial: unsigned(fields.serial()),
+            tbs: fields.tbs_der().to_vec(),
+            algorithm: fields.signature_algorithm().to_vec(),
+            signature: fields.signature().to_vec(),
+            not_before: fields.not_before(),
+            not_after: fields.not_after(),
+            key: PublicKey::parse(fields.subject_public_key_info())?,
+            version_1: fields.version() == 1,
             invalid: false,
             unknown_critical: false,
             proxy: false,
@@ -161,32 +138,23 @@ impl Certificate {
             issuer,
             subject,
         };
-        if let Some(extensions) = extensions {
-            certificate.read_extensions(extensions)?;
-        }
+        certificate.read_extensions(&fields);
         certificate.self_signed = certificate.self_issued
             && certificate.is_named_by(certificate.authority_key.as_ref())
             && certificate.key_fits(&certificate.algorithm);
         Ok(certificate)
     }
 
-    fn read_extensions(&mut self, extensions: Element<'_>) -> Result<(), Malformed> {
-        let mut list = Reader::only(extensions.content, SEQUENCE)?.inside();
+    fn read_extensions(&mut self, fields: &x509::Certificate<'_>) {
         let mut seen: Vec<&[u8]> = Vec::new();
-        while !list.is_empty() {
-            let mut extension = list.read(SEQUENCE)?.inside();
-            let identifier = extension.read(OBJECT_IDENTIFIER)?.content;
-            let critical = extension.optional(BOOLEAN)?.is_some_and(|critical| critical.boolean() != Ok(false));
-            let value = extension.read(OCTET_STRING)?.content;
-            extension.finish()?;
-            self.invalid |= seen.contains(&identifier);
-            seen.push(identifier);
-            match self.read_extension(identifier, value) {
-                Ok(handled) => self.unknown_critical |= critical && !handled,
+        for extension in fields.extensions() {
+            self.invalid |= seen.contains(&extension.oid);
+            seen.push(extension.oid);
+            match self.read_extension(extension.oid, extension.value) {
+                Ok(handled) => self.unknown_critical |= extension.critical && !handled,
                 Err(Malformed) => self.invalid = true,
             }
         }
-        Ok(())
     }
 
     /// Whether the extension, were it critical, is one that is handled.
@@ -283,7 +251,7 @@ impl Certificate {
 
     /// Whether this certificate's key made the signature of `subject`.
     pub(crate) fn signed(&self, subject: &Self, algorithms: &super::signature::Algorithms) -> bool {
-        subject.consistent && self.key.verifies(algorithms, &subject.algorithm, &subject.tbs, &subject.signature)
+        self.key.verifies(algorithms, &subject.algorithm, &subject.tbs, &subject.signature)
     }
 
     /// Whether the digest in this certificate's signature is strong enough.

@@ -175,3 +175,6 @@ fn in_order(leaf: &Certificate, mut others: Vec<Certificate>) -> Vec<Certificate
     chain.append(&mut others);
     chain
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,9 +27,13 @@ pub mod verdict;
 mod verifier;
 
 #[cfg(test)]
+#[path = "../../tests/certificates/corpus.rs"]
+mod corpus;
+#[cfg(test)]
 #[path = "../../tests/certificates/pki.rs"]
-#[allow(dead_code, reason = "tests/certificates uses the rest")]
 mod pki;
+#[cfg(test)]
+mod testing;
 
 pub use certificate::Purpose;
 pub use error::{Problem, TlsError};

@@ -119,6 +119,8 @@ fn canonical_text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     fn attribute(tag: u8, value: &[u8]) -> Vec<u8> {
@@ -156,14 +158,14 @@ mod tests {
     fn the_order_inside_an_rdn_does_not_matter_and_between_rdns_it_does() {
         let (a, b) = (attribute(0x0c, b"a"), attribute(0x0c, b"b"));
         assert_eq!(name(&[&[a.clone(), b.clone()]]), name(&[&[b.clone(), a.clone()]]));
-        assert_ne!(name(&[&[a.clone()], &[b.clone()]]), name(&[&[b], &[a]]));
+        assert_ne!(name(&[from_ref(&a), from_ref(&b)]), name(&[&[b], &[a]]));
     }
 
     #[test]
     fn within_means_whole_rdns() {
         let (a, b) = (attribute(0x0c, b"a"), attribute(0x0c, b"ab"));
-        let long = name(&[&[a.clone()], &[b.clone()]]);
-        assert!(long.is_within(&name(&[&[a.clone()]])));
+        let long = name(&[from_ref(&a), from_ref(&b)]);
+        assert!(long.is_within(&name(&[from_ref(&a)])));
         assert!(long.is_within(&name(&[])));
         assert!(!long.is_within(&name(&[&[b]])));
         assert!(!name(&[&[a]]).is_within(&long));

@@ -15,6 +15,7 @@ use rustls::server::NoClientAuth;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::SingleCertAndKey;
 
+use super::certificate::GeneralName;
 use super::error::{Problem, TlsError};
 use super::files::{self, Identity};
 use super::revocation::RevocationLists;
@@ -36,6 +37,7 @@ pub struct ServerTls {
     pub config: Arc<ServerConfig>,
     provider: Arc<CryptoProvider>,
     certificate: CertificateDer<'static>,
+    has_alternative_name: bool,
     /// Against what clients are judged; without it they are not asked for a certificate.
     anchors: Option<Anchors>,
     revocation_lists: Option<RevocationLists>,
@@ -123,6 +125,11 @@ impl ServerTls {
         Ok(Self {
             config: Arc::new(config),
             provider,
+            has_alternative_name: own
+                .leaf
+                .alternative_names
+                .iter()
+                .any(|name| matches!(name, GeneralName::Dns(_) | GeneralName::Ip(_))),
             certificate: CertificateDer::from(own.leaf.der),
             anchors,
             revocation_lists,
@@ -162,6 +169,12 @@ impl ServerTls {
     #[must_use]
     pub fn subject(&self) -> &CertificateDer<'static> {
         &self.certificate
+    }
+
+    /// Whether the own certificate names a host or an address in its alternative names; if not, mongod warns at start (551190).
+    #[must_use]
+    pub fn has_alternative_name(&self) -> bool {
+        self.has_alternative_name
     }
 
     /// Whether clients are judged against authorities (`SSLServerHasCertificateAuthority`).
@@ -225,3 +238,6 @@ fn server_config(
     config.ticketer = Ticketer::new()?;
     Ok(config)
 }
+
+#[cfg(test)]
+mod tests;

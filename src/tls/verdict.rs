@@ -252,3 +252,6 @@ fn check_name_constraints(path: &Path<'_>, failures: &mut Failures) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,14 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("authz", &["wire"]),
     ("session", &["authz", "config", "scram", "wire", "x509"]),
-    ("net", &["config"]),
-    ("tls", &["config", "x509", "net"]),
+    ("net", &["config", "session"]),
+    ("tls", &["config", "x509"]),
     ("upstream", &["config", "keyfile", "net", "scram", "session", "tls", "wire"]),
     ("relay", &["authz", "net", "wire"]),
     ("admin", &["config"]),
+    ("certs", &[]),
+    ("sink", &["wire"]),
+    ("dev", &["certs"]),
 ];
 /// What pure modules must not name.
 const IMPURE: &[&str] = &["tokio", "rustls::", "std::fs", "std::net::Tcp", "std::env", "SystemTime", "Instant::now", "getrandom"];

@@ -36,7 +36,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     row("storage.wiredTiger.engineConfig.configString", Text, &[Flag::value("wiredTigerEngineConfigString")]),
     row("storage.wiredTiger.engineConfig.directoryForIndexes", Switch, &[Flag::switch("wiredTigerDirectoryForIndexes")]),
     row("storage.wiredTiger.engineConfig.journalCompressor", Text, &[Flag::value("wiredTigerJournalCompressor")]),
-    row("storage.wiredTiger.engineConfig.maxCacheOverflowFileSizeGB", Double, &[Flag::value("wiredTigerMaxCacheOverflowFileSizeGB")]),
+    row(
+        "storage.wiredTiger.engineConfig.maxCacheOverflowFileSizeGB",
+        Double,
+        &[Flag::value("wiredTigerMaxCacheOverflowFileSizeGB")],
+    ),
     row("storage.wiredTiger.engineConfig.statisticsLogDelaySecs", INT, &[Flag::value("wiredTigerStatisticsLogDelaySecs")]),
     row("storage.wiredTiger.engineConfig.zstdCompressionLevel", INT, &[Flag::value("zstdDefaultCompressionLevel")]),
     row("storage.wiredTiger.collectionConfig.blockCompressor", Text, &[Flag::value("wiredTigerCollectionBlockCompressor")]),
@@ -60,7 +64,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     row("cloud.monitoring.free.state", Text, &[Flag::value("enableFreeMonitoring")]),
     row("cloud.monitoring.free.tags", super::Kind::List, &[Flag::value("freeMonitoringTag")]),
     row("processManagement.timeZoneInfo", Path, &[Flag::value("timeZoneInfo")]),
-    no_meaning("net.wireObjectCheck", Boolean, &[Flag::switch("objcheck"), Flag::set("noobjcheck", "false")], "Documents are always checked."),
+    no_meaning(
+        "net.wireObjectCheck",
+        Boolean,
+        &[Flag::switch("objcheck"), Flag::set("noobjcheck", "false")],
+        "Documents are always checked.",
+    ),
     no_meaning("net.transportLayer", Text, &[Flag::value("transportLayer")], "doorward has one transport."),
     no_meaning("net.tls.logVersions", Text, &[Flag::value("tlsLogVersions")], "The TLS version of every connection is logged."),
     no_meaning(
@@ -69,7 +78,12 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         &[Flag::switch("fork")],
         "doorward stays in the foreground: run it under a service manager.",
     ),
-    no_meaning("systemLog.logRotate", Word(&["rename", "reopen"]), &[Flag::value("logRotate")], "A log file is reopened, never renamed."),
+    no_meaning(
+        "systemLog.logRotate",
+        Word(&["rename", "reopen"]),
+        &[Flag::value("logRotate")],
+        "A log file is reopened, never renamed.",
+    ),
     no_meaning(
         "systemLog.timeStampFormat",
         Word(&["iso8601-utc", "iso8601-local"]),
@@ -79,3 +93,27 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     no_meaning("systemLog.traceAllExceptions", Switch, &[Flag::switch("traceExceptions")], "There are no exceptions to trace."),
     no_meaning("cpu", Switch, &[Flag::switch("cpu")], "Has no meaning here.").command_line_only(),
 ];
+
+macro_rules! components {
+    ($($name:literal)+) => {
+        &[$(OptionSpec::new(
+            concat!("systemLog.component.", $name, ".verbosity"),
+            INT,
+            &[],
+            "doorward has one verbosity for all components.",
+        )
+        .ignored()),+]
+    };
+}
+
+/// The verbosity of single log components.
+pub(super) const COMPONENTS: &[OptionSpec] = components!(
+    "accessControl" "assert" "command" "control" "executor" "geo" "index" "network" "network.asio" "network.bridge"
+    "network.connectionPool" "processHealth" "query" "replication" "replication.election" "replication.heartbeats"
+    "replication.initialSync" "replication.rollback" "sharding" "sharding.rangeDeleter"
+    "sharding.shardingCatalogRefresh" "sharding.migration" "sharding.reshard" "sharding.migrationPerf" "storage"
+    "storage.recovery" "storage.journal" "storage.wt" "storage.wt.wtBackup" "storage.wt.wtCheckpoint"
+    "storage.wt.wtCompact" "storage.wt.wtEviction" "storage.wt.wtHS" "storage.wt.wtRecovery" "storage.wt.wtRTS"
+    "storage.wt.wtSalvage" "storage.wt.wtTiered" "storage.wt.wtTimestamp" "storage.wt.wtTransaction"
+    "storage.wt.wtVerify" "storage.wt.wtWriteLog" "write" "ftdc" "tracking" "transaction" "tenantMigration" "test"
+);

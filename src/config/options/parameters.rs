@@ -27,8 +27,13 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Mechanisms that users may log in by, separated by commas.",
     )
     .default("MONGODB-X509,SCRAM-SHA-1,SCRAM-SHA-256"),
-    OptionSpec::new("setParameter.scramIterationCount", Integer(5000, MAX), FLAGS, "Iterations of SCRAM-SHA-1 for new passwords.")
-        .default("10000"),
+    OptionSpec::new(
+        "setParameter.scramIterationCount",
+        Integer(5000, MAX),
+        FLAGS,
+        "Iterations of SCRAM-SHA-1 for new passwords.",
+    )
+    .default("10000"),
     OptionSpec::new(
         "setParameter.scramSHA256IterationCount",
         Integer(5000, MAX),
@@ -107,12 +112,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("setParameter.saslHostName", Text, FLAGS, "Not supported.").refused(SASL),
     OptionSpec::new("setParameter.saslServiceName", Text, FLAGS, "Not supported.").refused(SASL),
     OptionSpec::new("setParameter.saslauthdPath", Text, FLAGS, "Not supported.").refused(SASL),
-    OptionSpec::new("setParameter.loadBalancerPort", Text, FLAGS, "Not supported.").refused("doorward has no load balancer port yet"),
+    OptionSpec::new("setParameter.loadBalancerPort", Text, FLAGS, "Not supported.")
+        .refused("doorward has no load balancer port yet"),
     OptionSpec::new("setParameter.ldapUserCacheInvalidationInterval", Text, FLAGS, "Not supported.").refused(LDAP),
     OptionSpec::new("setParameter.ldapUserCacheRefreshInterval", Text, FLAGS, "Not supported.").refused(LDAP),
     OptionSpec::new("setParameter.ldapUseConnectionPool", Boolean, FLAGS, "Not supported.").refused(LDAP),
     OptionSpec::new("setParameter.auditAuthorizationSuccess", Boolean, FLAGS, "Not supported, except false.").refused(AUDIT),
-    OptionSpec::new("setParameter.oidcIdentityProviders", Text, FLAGS, "Not supported.").refused("doorward has no OIDC authentication"),
+    OptionSpec::new("setParameter.oidcIdentityProviders", Text, FLAGS, "Not supported.")
+        .refused("doorward has no OIDC authentication"),
     OptionSpec::new("setParameter.JWKSMinimumQuiescePeriodSecs", Text, FLAGS, "Not supported.")
         .refused("doorward has no OIDC authentication"),
 ];

@@ -14,6 +14,7 @@ const SASL: &str = "it serves Kerberos and PLAIN only, which doorward does not h
 const CIPHERS: &str = "doorward's TLS library has a fixed list of safe cipher suites";
 const SELECTOR: &str = "certificate stores of the operating system are not read; use net.tls.certificateKeyFile";
 const FIPS: &str = "this build of doorward has no FIPS module";
+const PARAMETER: &str = "it is a parameter: write it under setParameter";
 const DATABASE_WORK: &str = "it starts, stops or repairs a database; run it on the mongod behind doorward";
 
 const fn row(name: &'static str, kind: super::Kind, flags: &'static [Flag], reason: &'static str) -> OptionSpec {
@@ -51,6 +52,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         CIPHERS,
     )
     .legacy(&["net.ssl.sslCipherConfig"]),
+    row("security.enableLocalhostAuthBypass", Text, &[], PARAMETER),
+    row("security.authenticationMechanisms", List, &[], PARAMETER),
+    row("security.authSchemaVersion", Text, &[], PARAMETER),
     row("security.sasl.hostName", Text, &[], SASL),
     row("security.sasl.serviceName", Text, &[], SASL),
     row("security.sasl.saslauthdSocketPath", Path, &[], SASL),
@@ -92,14 +96,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     row("auditLog.auditEncryptionKeyIdentifier", Text, &[Flag::value("auditEncryptionKeyUID")], AUDIT),
     row("auditLog.compressionMode", Text, &[Flag::value("auditCompressionMode")], AUDIT),
     row("auditLog.localAuditKeyFile", Path, &[Flag::value("auditLocalKeyFile")], AUDIT),
-    row(
-        "awsIamSessionToken",
-        Text,
-        &[Flag::value("awsIamSessionToken")],
-        "doorward has no AWS IAM authentication",
-    )
-    .secret()
-    .command_line_only(),
+    row("awsIamSessionToken", Text, &[Flag::value("awsIamSessionToken")], "doorward has no AWS IAM authentication")
+        .secret()
+        .command_line_only(),
     row(
         "systemLog.syslogFacility",
         Text,

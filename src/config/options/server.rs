@@ -18,9 +18,14 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("version", Switch, &[Flag::switch("version")], "Show the version and end.").command_line_only(),
     OptionSpec::new("config", Path, &[Flag::value("config").short('f')], "The configuration file; flags override it.")
         .command_line_only(),
-    OptionSpec::new("configExpand", Text, &[Flag::value("configExpand")], "Only none: doorward runs no commands named in a file.")
-        .default("none")
-        .command_line_only(),
+    OptionSpec::new(
+        "configExpand",
+        Text,
+        &[Flag::value("configExpand")],
+        "Only none: doorward runs no commands named in a file.",
+    )
+    .default("none")
+    .command_line_only(),
     OptionSpec::new(
         "net.port",
         Integer(I32.0, I32.1),
@@ -38,8 +43,13 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("localhost"),
     OptionSpec::new("net.bindIpAll", Switch, &[], "Listen on all addresses.").default("false"),
     OptionSpec::new("net.ipv6", Switch, &[Flag::switch("ipv6")], "Listen on IPv6 as well.").default("false"),
-    OptionSpec::new("net.listenBacklog", Integer(I32.0, I32.1), &[Flag::value("listenBacklog")], "Backlog of the listening sockets.")
-        .default("4096"),
+    OptionSpec::new(
+        "net.listenBacklog",
+        Integer(I32.0, I32.1),
+        &[Flag::value("listenBacklog")],
+        "Backlog of the listening sockets.",
+    )
+    .default("4096"),
     OptionSpec::new(
         "net.maxIncomingConnections",
         Integer(I32.0, I32.1),
@@ -103,10 +113,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "net.tls.certificateKeyFilePassword",
         Text,
-        &[
-            Flag::value("tlsCertificateKeyFilePassword"),
-            Flag::value("sslPEMKeyPassword").legacy("tlsCertificateKeyFilePassword"),
-        ],
+        &[Flag::value("tlsCertificateKeyFilePassword"), Flag::value("sslPEMKeyPassword").legacy("tlsCertificateKeyFilePassword")],
         "Password of that private key.",
     )
     .legacy(&["net.ssl.PEMKeyPassword"])
@@ -172,7 +179,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         ],
         "Let clients connect without a certificate although there is a CA file.",
     )
-    .legacy(&["net.ssl.allowConnectionsWithoutCertificates", "net.tls.weakCertificateValidation", "net.ssl.weakCertificateValidation"])
+    .legacy(&[
+        "net.ssl.allowConnectionsWithoutCertificates",
+        "net.tls.weakCertificateValidation",
+        "net.ssl.weakCertificateValidation",
+    ])
     .default("false")
     .reload(NewConnections),
     OptionSpec::new(
@@ -235,10 +246,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new(
         "security.clusterIpSourceAllowlist",
         List,
-        &[
-            Flag::value("clusterIpSourceAllowlist"),
-            Flag::value("clusterIpSourceWhitelist").legacy("clusterIpSourceAllowlist"),
-        ],
+        &[Flag::value("clusterIpSourceAllowlist"), Flag::value("clusterIpSourceWhitelist").legacy("clusterIpSourceAllowlist")],
         "Addresses and CIDR ranges that __system may log in from by key file.",
     )
     .legacy(&["security.clusterIpSourceWhitelist"])
@@ -250,8 +258,13 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Only file; unset is standard output. doorward does not write to syslog.",
     ),
     OptionSpec::new("systemLog.path", Path, &[Flag::value("logpath")], "The log file."),
-    OptionSpec::new("systemLog.logAppend", Switch, &[Flag::switch("logappend")], "Append to the log file instead of renaming the old one.")
-        .default("false"),
+    OptionSpec::new(
+        "systemLog.logAppend",
+        Switch,
+        &[Flag::switch("logappend")],
+        "Append to the log file instead of renaming the old one.",
+    )
+    .default("false"),
     OptionSpec::new(
         "systemLog.verbosity",
         Integer(I32.0, I32.1),

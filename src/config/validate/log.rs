@@ -25,10 +25,9 @@ fn check_destination(reader: &mut Reader<'_>, path: bool) {
         return reader.error(ErrorKind::Conflict, "systemLog.destination", "syslog is not allowed when logpath is specified", "");
     }
     match reader.given("systemLog.destination") {
-        None if path => reader.bad(
-            "systemLog.path",
-            "BadValue: Can only use systemLog.path if systemLog.destination is to a file",
-        ),
+        None if path => {
+            reader.bad("systemLog.path", "BadValue: Can only use systemLog.path if systemLog.destination is to a file")
+        }
         Some("file") if !path => {
             reader.bad("systemLog.destination", "BadValue: systemLog.path is required if systemLog.destination is to a file");
         }
@@ -51,7 +50,8 @@ fn check_ignored_words(reader: &mut Reader<'_>) {
     if let Some(text) = reader.given("systemLog.logRotate").filter(|text| !matches!(*text, "rename" | "reopen")) {
         reader.bad("systemLog.logRotate", format!("BadValue: unsupported value for logRotate {text}"));
     }
-    if let Some(text) = reader.given("systemLog.timeStampFormat").filter(|text| !matches!(*text, "iso8601-utc" | "iso8601-local")) {
+    if let Some(text) = reader.given("systemLog.timeStampFormat").filter(|text| !matches!(*text, "iso8601-utc" | "iso8601-local"))
+    {
         let text = format!("BadValue: Value of logTimestampFormat must be one of iso8601-utc or iso8601-local; not \"{text}\".");
         reader.bad("systemLog.timeStampFormat", text);
     }

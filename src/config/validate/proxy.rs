@@ -79,7 +79,8 @@ fn parse_address(text: &str) -> Option<UpstreamAddress> {
     };
     let bare_v6 = host.contains(':') && !text.starts_with('[');
     let odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | ',' | '@' | '[' | ']');
-    (port != 0 && !host.is_empty() && !bare_v6 && !host.contains(odd)).then(|| UpstreamAddress::Tcp { host: host.to_owned(), port })
+    (port != 0 && !host.is_empty() && !bare_v6 && !host.contains(odd))
+        .then(|| UpstreamAddress::Tcp { host: host.to_owned(), port })
 }
 
 /// Whether doorward would connect to itself, as far as the texts tell.
@@ -93,9 +94,12 @@ fn is_own(address: &UpstreamAddress, net: &Net) -> bool {
                     bound == host || local && (everything || is_loopback(bound) && (bound == "localhost" || host == "localhost"))
                 })
         }
-        UpstreamAddress::Unix(path) => net.unix_domain_socket.as_ref().is_some_and(|socket| {
-            *path == socket.path_prefix.join(format!("mongodb-{}.sock", net.port))
-        }) || net.bind_ip.iter().any(|bound| path.as_os_str() == bound.as_str()),
+        UpstreamAddress::Unix(path) => {
+            net.unix_domain_socket
+                .as_ref()
+                .is_some_and(|socket| *path == socket.path_prefix.join(format!("mongodb-{}.sock", net.port)))
+                || net.bind_ip.iter().any(|bound| path.as_os_str() == bound.as_str())
+        }
     }
 }
 
@@ -141,7 +145,8 @@ fn upstream_tls(reader: &mut Reader<'_>) -> Option<UpstreamTls> {
         allow_invalid_certificates: reader.switch("proxy.upstream.tls.allowInvalidCertificates"),
     };
     if !on {
-        let stray = ["CAFile", "certificateKeyFile", "certificateKeyFilePassword"].map(|name| format!("proxy.upstream.tls.{name}"));
+        let stray =
+            ["CAFile", "certificateKeyFile", "certificateKeyFilePassword"].map(|name| format!("proxy.upstream.tls.{name}"));
         if let Some(name) = stray.iter().find(|name| reader.non_empty(name).is_some()) {
             let text = format!("{name} needs proxy.upstream.tls.mode requireTLS");
             reader.error(ErrorKind::Conflict, name, text, "");
@@ -154,7 +159,8 @@ fn upstream_tls(reader: &mut Reader<'_>) -> Option<UpstreamTls> {
         reader.error(ErrorKind::Missing, "proxy.upstream.tls.CAFile", text, remedy);
     }
     if tls.allow_invalid_certificates {
-        let text = "proxy.upstream.tls.allowInvalidCertificates is on: anyone between doorward and the mongod behind can pose as it";
+        let text =
+            "proxy.upstream.tls.allowInvalidCertificates is on: anyone between doorward and the mongod behind can pose as it";
         reader.warnings.push(Warning::new(None, "NETWORK", text));
     }
     Some(tls)

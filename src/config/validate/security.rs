@@ -152,7 +152,8 @@ fn allowlist(reader: &mut Reader<'_>) -> Option<Vec<String>> {
 
 fn warn(reader: &mut Reader<'_>, security: &Security) {
     if !security.access_control {
-        let text = "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
+        let text =
+            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
         reader.warnings.push(Warning::new(22120, "CONTROL", text));
     } else if security.transition_to_auth {
         let text = "security.transitionToAuth is on: clients that do not log in are let in, unrestricted, and logged";

@@ -7,12 +7,16 @@ use crate::config::error::{ConfigError, ConfigErrors, ErrorKind, Origin};
 use crate::config::options::{self, Takes};
 use crate::config::raw::RawOptions;
 
-pub(super) fn parse(text: &str, path: &Path) -> Result<RawOptions, ConfigErrors> {
+pub(super) fn parse(text: &str, lossy: bool, path: &Path) -> Result<RawOptions, ConfigErrors> {
     let mut options = RawOptions::default();
     let mut occurrences = Occurrences::default();
     for (index, line) in text.lines().enumerate() {
         let origin = Origin::File { path: path.to_owned(), line: index + 1 };
         let line = line.split('#').next().unwrap_or_default().trim();
+        if lossy && line.contains('\u{fffd}') {
+            let text = "Error parsing INI config file: the line is not UTF-8 text";
+            return Err(ConfigError::new(ErrorKind::Syntax, "", text).at(Some(&origin)).into());
+        }
         if !line.is_empty() {
             enter(&mut options, &mut occurrences, line, &origin)?;
         }
@@ -29,13 +33,11 @@ fn enter(options: &mut RawOptions, occurrences: &mut Occurrences, line: &str, or
         return Err(error("", format!("the options configuration file contains an invalid line '{line}'")));
     };
     let (name, value) = (name.trim(), value.trim());
-    if value.contains('\u{fffd}') {
-        return Err(error(name, format!("the value of '{name}' is not UTF-8 text")));
-    }
     if name == "setParameter" {
         return argv::set_parameter(options, value, origin);
     }
-    let verbosity = if !name.is_empty() && name.len() > 1 && name.bytes().all(|letter| letter == b'v') { "verbose" } else { name };
+    let verbosity =
+        if !name.is_empty() && name.len() > 1 && name.bytes().all(|letter| letter == b'v') { "verbose" } else { name };
     let Some((option, flag)) = options::by_flag(verbosity) else {
         return Err(error(name, format!("unrecognised option '{name}'")));
     };

@@ -13,8 +13,8 @@ const MAX_NODES: usize = 20_000;
 pub(super) enum Node {
     /// A scalar's text; a null is the empty text.
     Scalar(String, usize),
-    Sequence(Vec<Node>, usize),
-    Mapping(Vec<(Node, Node)>, usize),
+    Sequence(Vec<Self>, usize),
+    Mapping(Vec<(Self, Self)>, usize),
 }
 
 impl Node {
