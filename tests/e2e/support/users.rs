@@ -30,8 +30,11 @@ pub(crate) const USERS: &[User] = &[
 ];
 
 /// The certificate users: the subjects of client certificates that `pki` makes.
-pub(crate) const CERTIFICATE_USERS: &[(&str, &str)] =
-    &[("CN=alice,OU=clients,O=doorward", "readWriteAnyDatabase"), ("CN=r\\C3\\B6\\,ot,OU=clients,O=doorward", "root")];
+pub(crate) const CERTIFICATE_USERS: &[(&str, &str)] = &[
+    ("CN=alice,OU=clients,O=doorward", "readWriteAnyDatabase"),
+    ("C=US,O=Lab,OU=Users,CN=alice", "readWriteAnyDatabase"),
+    ("CN=r\\C3\\B6\\,ot,OU=clients,O=doorward", "root"),
+];
 
 /// The user of this name.
 pub(crate) fn user(name: &str) -> &'static User {
