@@ -175,7 +175,7 @@ impl Talk {
         }
         let expected = recorded_document(line).ok_or("no recorded document")?;
         let recorded = |name: &str| line[name].as_i64();
-        let flags = recorded("flags").or(line["inner"]["flags"].as_i64()).unwrap_or_default();
+        let flags = recorded("flags").or_else(|| line["inner"]["flags"].as_i64()).unwrap_or_default();
         let same = recorded("opcode") == Some(i64::from(reply.opcode))
             && recorded("responseTo") == Some(i64::from(reply.response_to))
             && flags == i64::from(reply.flags)
