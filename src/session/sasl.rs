@@ -15,7 +15,7 @@ use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
 use super::users::{UserLookup, UserRecord};
 use super::values::{document, element, text, value};
-use super::{Context, Evidence, Session, commands};
+use super::{Context, Evidence, Request, Session, commands};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::{AwaitClientFinal, ClientFirst, Credential, Mechanism, Proof, ScramError, decoy};
@@ -74,6 +74,9 @@ struct Payload {
     as_text: bool,
 }
 
+/// The credentials that a proof is tried against, and the record that they come from.
+type Known = (Vec<Arc<Credential>>, Option<Arc<UserRecord>>);
+
 /// A failure: what the client gets, and why.
 struct Failure {
     error: CommandError,
@@ -95,7 +98,7 @@ impl From<CommandError> for Failure {
 /// Decodes base64 as mongod does, with its errors for a SASL payload.
 pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, CommandError> {
     let failed = |code, why| Err(CommandError::new(ErrorCode::Location(code), format!("Failed decoding SASL payload: {why}")));
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return failed(10270, "invalid base64");
     }
     BASE64.decode(text).or_else(|_| failed(40537, "Invalid base64 character"))
@@ -157,13 +160,8 @@ fn mechanism(name: &str, user: Option<&UserName>, database: &str, context: &Cont
     })
 }
 
-/// The credentials that a proof is tried against, and the record that they come from.
-fn credentials(
-    first: &ClientFirst,
-    user: &UserName,
-    mechanism: Mechanism,
-    context: &Context<'_>,
-) -> Result<(Vec<Arc<Credential>>, Option<Arc<UserRecord>>), ScramError> {
+/// What is known of a user.
+fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, context: &Context<'_>) -> Result<Known, ScramError> {
     if user.is_system() {
         if mechanism == Mechanism::ScramSha1 {
             return Err(ScramError::NoSystemCredential);
@@ -174,9 +172,11 @@ fn credentials(
         return Ok((context.policy.system_credentials.clone(), None));
     }
     // The decoy is made for everybody, so that its making does not tell who is known.
-    let decoy = context.policy.decoy_secret.as_ref().map(|secret| {
-        Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism)))
-    });
+    let decoy = context
+        .policy
+        .decoy_secret
+        .as_ref()
+        .map(|secret| Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism))));
     let unknown = |error| decoy.map_or(Err(error), |decoy| Ok((vec![decoy], None)));
     match context.user(user) {
         // A name that is not UTF-8 is nobody's; `user` holds it with replacement characters, which could be somebody's.
@@ -192,12 +192,11 @@ impl Session {
     /// Runs a `saslStart` whose arguments were checked; the answer has no `ok` yet.
     pub(super) fn sasl_start(
         &mut self,
-        body: &RawDocument,
-        database: &str,
+        request: Request<'_>,
         context: &Context<'_>,
-        speculative: bool,
         events: &mut Vec<Event>,
     ) -> Result<RawDocumentBuf, CommandError> {
+        let Request { body, database, speculative, .. } = request;
         let asked = match std::mem::take(&mut self.conversation) {
             Conversation::Asked(asked) => asked,
             _ => None,
@@ -206,7 +205,7 @@ impl Session {
         let payload = Payload::read(body)?;
         let first = ClientFirst::parse(&payload.bytes);
         let user = first.as_ref().ok().map(|first| UserName::new(String::from_utf8_lossy(first.user()), database));
-        match self.begin(body, database, context, first, user.clone(), speculative) {
+        match self.begin(request, first, user.clone(), context) {
             Ok(challenge) => {
                 if let (Some(asked), Some(user)) = (asked, user)
                     && asked != user
@@ -225,13 +224,12 @@ impl Session {
 
     fn begin(
         &mut self,
-        body: &RawDocument,
-        database: &str,
-        context: &Context<'_>,
+        request: Request<'_>,
         first: Result<ClientFirst, ScramError>,
         user: Option<UserName>,
-        speculative: bool,
+        context: &Context<'_>,
     ) -> Result<Vec<u8>, Failure> {
+        let Request { body, database, speculative, .. } = request;
         let mechanism = mechanism(text(body, "mechanism").unwrap_or_default(), user.as_ref(), database, context)?;
         let skip_empty_exchange = skip_empty_exchange(body)?;
         let first = first?;
@@ -268,9 +266,8 @@ impl Session {
         match conversation {
             Conversation::None | Conversation::Asked(_) => protocol_error("No SASL session state found"),
             Conversation::AwaitClientFinal { await_client_final, attempt, skip_empty_exchange } => {
-                let (proof, signature) = await_client_final
-                    .step(&payload.bytes)
-                    .map_err(|error| report(&attempt, Failure::from(error), events))?;
+                let (proof, signature) =
+                    await_client_final.step(&payload.bytes).map_err(|error| report(&attempt, Failure::from(error), events))?;
                 if skip_empty_exchange {
                     self.finish(proof, attempt, is_strict, context, events)?;
                 } else {
