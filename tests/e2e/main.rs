@@ -37,6 +37,8 @@ mod scram_cases;
 #[cfg(test)]
 mod tls_modes;
 #[cfg(test)]
+mod transcripts;
+#[cfg(test)]
 mod transition;
 #[cfg(test)]
 mod upstream;
