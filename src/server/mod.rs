@@ -20,9 +20,9 @@ use tokio::sync::watch;
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
 use crate::admin::events::{control, network};
+use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
-use crate::admin::http;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
@@ -136,7 +136,8 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
         control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
     }
     if !settings.security.access_control {
-        let text = "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
+        let text =
+            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
         control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
     }
     if settings.security.transition_to_auth {
