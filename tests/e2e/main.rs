@@ -27,6 +27,8 @@ mod lifecycle;
 #[cfg(test)]
 mod listeners;
 #[cfg(test)]
+mod observability;
+#[cfg(test)]
 mod preauth;
 #[cfg(test)]
 mod relay;
