@@ -3,7 +3,7 @@
 //! The lines themselves, with mongod's ids and texts, stand in [`super::events`]; here is only the writing. A secret must never
 //! reach this module: its callers pass names, codes and addresses. Source: MongoDB manual, "Log Messages".
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -146,8 +146,15 @@ impl Log {
     }
 }
 
+/// Opens a log file. Without `logAppend` an old one is kept under its name and the time, as mongod keeps it.
 fn open_file(path: &Path, append: bool) -> io::Result<File> {
-    OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)
+    if !append && path.is_file() {
+        let time = timestamp(SystemTime::now()).replace(':', "-");
+        let mut old = path.as_os_str().to_owned();
+        old.push(format!(".{}", time.split('.').next().unwrap_or_default()));
+        fs::rename(path, old)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 fn render(line: Line<'_>, now: SystemTime) -> Vec<u8> {
@@ -228,6 +235,18 @@ mod tests {
         for (milliseconds, expected) in [(0, "00.000"), (7, "00.007"), (70, "00.070"), (59_999, "59.999")] {
             let text = timestamp(UNIX_EPOCH + Duration::from_millis(milliseconds));
             assert_eq!(text, format!("1970-01-01T00:00:{expected}+00:00"));
+        }
+    }
+
+    #[test]
+    fn an_old_log_file_is_appended_to_or_kept_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doorward.log");
+        let open = |append| Log::open(&SystemLog { path: Some(path.clone()), append, verbosity: 0, quiet: false }).unwrap();
+        for (append, files, lines) in [(false, 1, 1), (true, 1, 2), (false, 2, 1)] {
+            open(append).write(line(Severity::Info));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), files);
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), lines);
         }
     }
 
