@@ -9,12 +9,14 @@ use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication}
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
-use crate::session::{Cidr, Policy};
+use crate::session::Policy;
 use crate::tls::client::ClientTls;
 use crate::tls::TlsError;
+use crate::tls::material::Material;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
 use crate::upstream::login::{DerivedKeys, Login};
+use crate::x509::CaTrusts;
 use crate::x509::membership::MembershipRule;
 use crate::x509::peer::PeerIdentity;
 
@@ -72,6 +74,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// TLS toward clients; `None` when it is disabled.
     pub tls: Option<ServerTls>,
+    /// Which CA may grant which roles by certificate; `None` is no limit.
+    pub ca_trusts: Option<CaTrusts>,
     /// What sessions need.
     pub policy: Arc<Policy>,
     /// The way to the upstream.
@@ -89,12 +93,21 @@ impl Snapshot {
         let tls = load_server_tls(&settings, now)?;
         let keyfile = settings.security.key_file.as_deref().map(read_keyfile).transpose()?.map(Arc::new);
         let membership = membership(&settings, tls.as_ref())?;
+        let ca_trusts = settings.parameters.tls_ca_trusts.as_deref().map(CaTrusts::parse).transpose();
+        let ca_trusts = ca_trusts
+            .map_err(|error| SnapshotError::Name { option: "setParameter.tlsCATrusts", reason: error.to_string() })?;
         let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
-        let policy = policy(&settings, membership, system_credentials, randomness)?;
+        let policy = policy(&settings, membership, system_credentials, randomness);
         let upstream = &settings.proxy.upstream;
         let client_tls = upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?;
         let connector = Connector::new(upstream, client_tls, login(&settings, keyfile.as_ref()));
-        Ok(Self { tls, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+        Ok(Self { tls, ca_trusts, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+    }
+
+    /// Every certificate and revocation list in use, toward clients and toward the upstream.
+    pub fn materials(&self) -> impl Iterator<Item = &Material> {
+        let toward_clients = self.tls.iter().flat_map(ServerTls::materials);
+        toward_clients.chain(self.connector.tls().into_iter().flat_map(ClientTls::materials))
     }
 }
 
@@ -103,14 +116,9 @@ fn policy(
     membership: Option<MembershipRule>,
     system_credentials: Vec<Arc<Credential>>,
     randomness: &Randomness,
-) -> Result<Policy, SnapshotError> {
+) -> Policy {
     let Settings { security, parameters, proxy, net, .. } = settings;
-    let ranges = security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
-    let wrong = |error: crate::session::InvalidCidr| SnapshotError::Name {
-        option: "security.clusterIpSourceAllowlist",
-        reason: error.to_string(),
-    };
-    Ok(Policy {
+    Policy {
         access_control: security.access_control,
         transition_to_auth: security.transition_to_auth,
         mechanisms: parameters.authentication_mechanisms.clone(),
@@ -121,10 +129,10 @@ fn policy(
         scram_sha256_iteration_count: parameters.scram_sha256_iteration_count,
         membership,
         system_credentials,
-        cluster_ip_source_allowlist: ranges.transpose().map_err(wrong)?,
+        cluster_ip_source_allowlist: security.cluster_ip_source_allowlist.clone(),
         compressors: net.compressors.clone(),
         allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
-    })
+    }
 }
 
 fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, TlsError> {
