@@ -53,7 +53,8 @@ impl ConnectionLog {
     /// A client is gone; `summary` says what it was and did.
     pub fn ended(&self, open: usize, summary: &Value) {
         if !self.log.is_quiet() {
-            let attributes = json!({ "remote": self.remote, "connectionId": self.id, "connectionCount": open, "doorward": summary });
+            let attributes =
+                json!({ "remote": self.remote, "connectionId": self.id, "connectionCount": open, "doorward": summary });
             self.line(Severity::Info, Component::Network, 22944, "Connection ended", attributes);
         }
     }
@@ -99,7 +100,15 @@ impl ConnectionLog {
     }
 
     /// Somebody failed to authenticate; `reason` is for the operator alone.
-    pub fn not_authenticated(&self, mechanism: &str, user: &str, database: &str, speculative: bool, error: &CommandError, reason: &str) {
+    pub fn not_authenticated(
+        &self,
+        mechanism: &str,
+        user: &str,
+        database: &str,
+        speculative: bool,
+        error: &CommandError,
+        reason: &str,
+    ) {
         let attributes = json!({
             "mechanism": mechanism, "speculative": speculative, "principalName": user, "authenticationDatabase": database,
             "remote": self.remote, "extraInfo": {}, "error": reason, "answer": error.to_string(),
@@ -177,7 +186,8 @@ mod tests {
     #[test]
     fn a_warning_of_the_configuration_has_mongods_id_component_and_text() {
         let log = Log::in_memory();
-        let warning = Warning { id: Some(22133), component: "NETWORK", message: "No CA".into(), attributes: vec![("file", "x".into())] };
+        let warning =
+            Warning { id: Some(22133), component: "NETWORK", message: "No CA".into(), attributes: vec![("file", "x".into())] };
         configuration_warning(&log, &warning);
         let line: Value = serde_json::from_str(&log.text()).unwrap();
         assert_eq!((&line["id"], &line["s"], &line["c"]), (&json!(22133), &json!("W"), &json!("NETWORK")));

@@ -188,7 +188,14 @@ mod tests {
     use super::*;
 
     fn line(severity: Severity) -> Line<'static> {
-        Line { severity, component: Component::Network, id: 22943, context: "listener", message: "Connection accepted", attributes: json!({"a": 1}) }
+        Line {
+            severity,
+            component: Component::Network,
+            id: 22943,
+            context: "listener",
+            message: "Connection accepted",
+            attributes: json!({"a": 1}),
+        }
     }
 
     #[test]

@@ -111,7 +111,13 @@ impl ClientConnection<'_> {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
                 metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
-                self.log.authenticated(mechanism, subject.as_deref().unwrap_or(&user.name), &user.database, *speculative, *cluster);
+                self.log.authenticated(
+                    mechanism,
+                    subject.as_deref().unwrap_or(&user.name),
+                    &user.database,
+                    *speculative,
+                    *cluster,
+                );
             }
             Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
                 metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
@@ -134,7 +140,12 @@ impl ClientConnection<'_> {
                 self.log.access(Severity::Info, 5_286_202, text, json!({ "asked": asked.to_string(), "user": user.to_string() }));
             }
             Event::MechanismsOfUnknownUser { user } => {
-                self.log.access(Severity::Info, 20251, "Supported SASL mechanisms requested for unknown user", json!({ "user": user.to_string() }));
+                self.log.access(
+                    Severity::Info,
+                    20251,
+                    "Supported SASL mechanisms requested for unknown user",
+                    json!({ "user": user.to_string() }),
+                );
             }
             Event::SecondAuthentication { user } => {
                 let text = "Client has attempted to reauthenticate as a single user";

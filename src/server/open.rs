@@ -121,7 +121,12 @@ fn judge(
     let verified = match tls.judge(certificates, now) {
         Judgement::Accept { verified } => verified,
         Judgement::AcceptUnverified { reason } => {
-            log.certificate(Severity::Warning, 23235, "SSL peer certificate validation failed", json!({ "reason": reason.to_string() }));
+            log.certificate(
+                Severity::Warning,
+                23235,
+                "SSL peer certificate validation failed",
+                json!({ "reason": reason.to_string() }),
+            );
             None
         }
         Judgement::Reject { reason } => {
@@ -142,12 +147,17 @@ fn judge(
 /// Whom a certificate that may be believed stands for.
 fn identify(snapshot: &Snapshot, verified: &Verified) -> Result<PeerIdentity, Refused> {
     let allow_roles = snapshot.settings.parameters.allow_roles_from_x509_certificates;
-    let identity = PeerIdentity::from_der(&verified.certificate, allow_roles)
-        .map_err(|error| Refused { label: "certificate", code: (2, "BadValue"), reason: error.to_string() })?;
+    let identity = PeerIdentity::from_der(&verified.certificate, allow_roles).map_err(|error| Refused {
+        label: "certificate",
+        code: (2, "BadValue"),
+        reason: error.to_string(),
+    })?;
     if let (Some(trusts), false) = (&snapshot.ca_trusts, identity.roles.is_empty()) {
-        trusts
-            .judge(&ca_trusts::sha256_hex(&verified.anchor), &identity.roles)
-            .map_err(|refusal| Refused { label: "ca_trusts", code: (2, "BadValue"), reason: refusal.to_string() })?;
+        trusts.judge(&ca_trusts::sha256_hex(&verified.anchor), &identity.roles).map_err(|refusal| Refused {
+            label: "ca_trusts",
+            code: (2, "BadValue"),
+            reason: refusal.to_string(),
+        })?;
     }
     Ok(identity)
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication};
@@ -10,8 +10,8 @@ use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
 use crate::session::Policy;
-use crate::tls::client::ClientTls;
 use crate::tls::TlsError;
+use crate::tls::client::ClientTls;
 use crate::tls::material::Material;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
@@ -47,16 +47,13 @@ pub enum SnapshotError {
     /// A certificate, key, CA or CRL file.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The keyfile.
-    #[error("security.keyFile: {0}")]
-    KeyFile(#[from] KeyFileError),
-    /// The keyfile can not be read.
-    #[error("security.keyFile: Error reading file {path}: {source}")]
-    KeyFileUnreadable {
+    /// The keyfile. mongod prints a key with a wrong character; here no key is printed.
+    #[error("security.keyFile: {}: {}; {}", path.display(), error.text_without_key(), error.remedy())]
+    KeyFile {
         /// The file.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyFileError,
     },
     /// A name in the configuration is none.
     #[error("{option}: {reason}")]
@@ -91,11 +88,14 @@ impl Snapshot {
     /// The first file that is refused; nothing has changed then.
     pub fn load(settings: Settings, randomness: &Randomness, generation: u64, now: i64) -> Result<Self, SnapshotError> {
         let tls = load_server_tls(&settings, now)?;
-        let keyfile = settings.security.key_file.as_deref().map(read_keyfile).transpose()?.map(Arc::new);
+        let keyfile = settings.security.key_file.as_deref().map(|path| {
+            read_keyfile(path).map(Arc::new).map_err(|error| SnapshotError::KeyFile { path: path.to_owned(), error })
+        });
+        let keyfile = keyfile.transpose()?;
         let membership = membership(&settings, tls.as_ref())?;
         let ca_trusts = settings.parameters.tls_ca_trusts.as_deref().map(CaTrusts::parse).transpose();
-        let ca_trusts = ca_trusts
-            .map_err(|error| SnapshotError::Name { option: "setParameter.tlsCATrusts", reason: error.to_string() })?;
+        let ca_trusts =
+            ca_trusts.map_err(|error| SnapshotError::Name { option: "setParameter.tlsCATrusts", reason: error.to_string() })?;
         let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
         let policy = policy(&settings, membership, system_credentials, randomness);
         let upstream = &settings.proxy.upstream;
@@ -142,21 +142,21 @@ fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, T
     ServerTls::load(&settings.tls, now).map(Some)
 }
 
-fn read_keyfile(path: &Path) -> Result<KeyFile, SnapshotError> {
+/// Reads and judges a keyfile as a start does.
+///
+/// # Errors
+/// It can not be read, others may touch it, or what it holds is refused.
+pub(crate) fn read_keyfile(path: &Path) -> Result<KeyFile, KeyFileError> {
     let name = path.display().to_string();
-    let unreadable = |source| SnapshotError::KeyFileUnreadable { path: name.clone(), source };
+    let unreadable = |error: std::io::Error| KeyFileError::Unreadable { path: name.clone(), reason: error.to_string() };
     let mode = fs::metadata(path).map_err(unreadable)?.mode();
     KeyFile::check_permissions(mode, &name)?;
     let contents = zeroize::Zeroizing::new(fs::read(path).map_err(unreadable)?);
-    Ok(KeyFile::parse(&contents, &name)?)
+    KeyFile::parse(&contents, &name)
 }
 
 /// The credentials of `__system`, which a server in mode x509 does not have.
-fn system_credentials(
-    settings: &Settings,
-    keyfile: Option<&KeyFile>,
-    randomness: &Randomness,
-) -> Vec<Arc<Credential>> {
+fn system_credentials(settings: &Settings, keyfile: Option<&KeyFile>, randomness: &Randomness) -> Vec<Arc<Credential>> {
     match keyfile {
         Some(keyfile) if settings.security.cluster_auth_mode != ClusterAuthMode::X509 => {
             keyfile.credentials(randomness.system_salt, settings.parameters.scram_sha256_iteration_count)
@@ -188,7 +188,9 @@ fn membership(settings: &Settings, tls: Option<&ServerTls>) -> Result<Option<Mem
 fn login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
     let tolerant = settings.security.transition_to_auth;
     match (settings.proxy.upstream.authentication, keyfile) {
-        (UpstreamAuthentication::KeyFile, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant },
+        (UpstreamAuthentication::KeyFile, Some(keys)) => {
+            Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant }
+        }
         (UpstreamAuthentication::X509, _) => Login::X509 { tolerant },
         _ => Login::None,
     }

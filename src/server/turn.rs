@@ -116,7 +116,9 @@ impl ClientConnection<'_> {
                 HeadState::NeedMore { total } => total,
                 HeadState::Ready { request, .. } => {
                     let Ok(command) = request.command else { return Ok(None) };
-                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else { return Ok(None) };
+                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
+                        return Ok(None);
+                    };
                     return Ok(authorize(permit, &command, request.envelope).ok());
                 }
             };

@@ -38,6 +38,7 @@ mod pki;
 mod testing;
 
 pub use certificate::Purpose;
+pub(crate) use error::mongod_time;
 pub use error::{Problem, TlsError};
 pub use revocation::RevocationLists;
 

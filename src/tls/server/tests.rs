@@ -179,7 +179,8 @@ fn a_revocation_list_is_applied_and_its_end_is_listed() {
     let revoked = Judgement::Reject { reason: Rejection::Invalid(InvalidCertificate::Revoked) };
     assert_eq!(world.judge(Some(&[world.certificate(&plain().serial(8))])), revoked);
     assert!(matches!(world.judge(Some(&[world.certificate(&plain())])), Judgement::Accept { verified: Some(_) }));
-    let listed: Vec<(&str, i64)> = world.load().materials().iter().map(|material| (material.option, material.not_after)).collect();
+    let listed: Vec<(&str, i64)> =
+        world.load().materials().iter().map(|material| (material.option, material.not_after)).collect();
     let expected = [(CERTIFICATE_KEY_FILE, NOW + 10 * DAY), (CA_FILE, NOW + 10 * DAY), (CRL_FILE, NOW + DAY)];
     assert_eq!(listed, expected);
 }
