@@ -82,7 +82,7 @@ impl<'a> Explanation<'a> {
         }
         text.push_str("\nAs a client of MongoDB\n");
         if let Ok(identity) = &self.identity {
-            text.push_str(&user(identity));
+            text.push_str(&self.user(identity));
             let _ = writeln!(text, "  roles in the certificate: {}", roles(&identity.roles));
             let _ = writeln!(text, "  member or client: {}", self.member_or_client(identity));
         }
@@ -96,6 +96,42 @@ impl<'a> Explanation<'a> {
             let _ = writeln!(text, "  - {problem}");
         }
         text
+    }
+
+    /// The user name, and how to create the user.
+    fn user(&self, identity: &PeerIdentity) -> String {
+        if identity.subject.is_empty() {
+            return "  user name: none\n".to_owned();
+        }
+        let name = identity.subject.as_str();
+        // A JSON string is a string of the shell's language too.
+        let quoted = serde_json::Value::from(name).to_string();
+        let mut text = format!("  user name: {}\n", printable(name));
+        if self.can_not_be_created(name) {
+            text.push_str("  no user can be created: createUser refuses the name of a cluster member\n");
+        } else if identity.roles.is_empty() {
+            let command = format!("db.getSiblingDB(\"$external\").runCommand({{createUser: {quoted}, roles: []}})");
+            let _ = writeln!(text, "  create the user (with the roles that it shall have):\n    {command}");
+        } else {
+            text.push_str(
+                "  no user has to be created: the roles in the certificate count, and stored roles of that name do not\n",
+            );
+        }
+        text
+    }
+
+    /// Whether `createUser` refuses the name.
+    fn can_not_be_created(&self, name: &str) -> bool {
+        self.snapshot.is_some_and(|snapshot| {
+            let is_members = snapshot.policy.membership.as_ref().is_some_and(|rule| rule.is_member_name(name));
+            is_members && snapshot.settings.parameters.enforce_user_cluster_separation
+        })
+    }
+
+    /// Whether the configuration makes it a cluster member.
+    fn is_member(&self) -> bool {
+        let rule = self.snapshot.and_then(|snapshot| snapshot.policy.membership.as_ref());
+        rule.zip(self.identity.as_ref().ok()).is_some_and(|(rule, identity)| rule.is_member(identity))
     }
 
     fn member_or_client(&self, identity: &PeerIdentity) -> String {
@@ -130,6 +166,9 @@ impl<'a> Explanation<'a> {
         }
         match tls.judge(Some(self.sent), self.now) {
             Judgement::Accept { verified: Some(verified) } => {
+                if let Some(refusal) = self.ca_trusts_refusal() {
+                    return format!("no, the connection is closed: {refusal}");
+                }
                 let anchor = Description::of(&verified.anchor).map(|anchor| super::name(&anchor.subject));
                 let hash = ca_trusts::sha256_hex(&verified.anchor);
                 format!("yes, by the CA {} (sha256 {hash})", anchor.unwrap_or_default())
@@ -184,12 +223,8 @@ impl<'a> Explanation<'a> {
         if let Some(refusal) = self.ca_trusts_refusal() {
             add(true, &format!("the connection is closed: {refusal}"));
         }
-        let is_member = match (&self.identity, self.snapshot.and_then(|snapshot| snapshot.policy.membership.as_ref())) {
-            (Ok(identity), Some(rule)) => rule.is_member(identity),
-            _ => false,
-        };
         add(
-            is_member && !description.suits_server,
+            self.is_member() && !description.suits_server,
             "a member is also a server, and the key usages do not allow that (extended key usage serverAuth)",
         );
         problems
@@ -206,28 +241,7 @@ impl<'a> Explanation<'a> {
     }
 }
 
-/// The user name, and how to create the user.
-fn user(identity: &PeerIdentity) -> String {
-    if identity.subject.is_empty() {
-        return "  user name: none\n".to_owned();
-    }
-    let name = identity.subject.as_str();
-    // A JSON string is a string of the shell's language too.
-    let quoted = serde_json::Value::from(name).to_string();
-    let mut text = format!("  user name: {}\n", printable(name));
-    if identity.roles.is_empty() {
-        let command = format!("db.getSiblingDB(\"$external\").runCommand({{createUser: {quoted}, roles: []}})");
-        let _ = writeln!(text, "  create the user (with the roles that it shall have):\n    {command}");
-    } else {
-        text.push_str("  no user has to be created: the roles in the certificate count, and stored roles of that name do not\n");
-    }
-    text
-}
-
 fn roles(roles: &[RoleName]) -> String {
     let texts: Vec<String> = roles.iter().map(|role| printable(&format!("{}@{}", role.role, role.database))).collect();
     if texts.is_empty() { "none".to_owned() } else { texts.join(", ") }
 }
-
-#[cfg(test)]
-mod tests;
