@@ -172,6 +172,14 @@ fn a_cluster_authority_file_replaces_the_authority_file_for_clients() {
 }
 
 #[test]
+fn the_authority_at_the_end_of_the_chain_is_told_and_not_the_one_that_signed() {
+    let world = world();
+    let below = world.root.intermediate(&Template::new("below", NOW).with(ca(None)), Key::new(Kind::P256));
+    let leaf = below.issue(&plain(), &world.alice);
+    assert_eq!(world.judge(Some(&[leaf.clone(), below.der])), world.accepted(&leaf));
+}
+
+#[test]
 fn a_revocation_list_is_applied_and_its_end_is_listed() {
     let mut world = world();
     let list = ListTemplate::new(&[8], NOW).issue("root", &world.root.key);
