@@ -1,10 +1,13 @@
 //! What doorward answers itself: a command's step through the session, the reply, what is logged and counted of it.
 
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::connection::{ClientConnection, End};
+use crate::admin::events::Login;
 use crate::admin::log::Severity;
 use crate::names::UserName;
 use crate::session::{Effect, Event, UserLookup};
@@ -12,6 +15,10 @@ use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
 use crate::wire::request::{Envelope, Refusal};
+
+/// Under `proxy.hideUnknownUsers` every answer that a user was looked up for takes this long, found, remembered or unknown: what
+/// the upstream needs to answer would tell them apart.
+const LOOK_UP_TIME: Duration = Duration::from_millis(20);
 
 /// One counter for all replies of the process, as in mongod.
 static LAST_REPLY_ID: AtomicI32 = AtomicI32::new(0);
@@ -27,13 +34,18 @@ impl ClientConnection<'_> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|error| End::Client(std::io::Error::other(error)))?;
         let draw = || nonce;
+        let asked = Instant::now();
         let wanted = self.session.users_wanted(command, &self.surroundings.context(&draw, &[]));
         let mut users = Vec::with_capacity(wanted.len());
         for user in wanted {
             let found = self.look_up(&user).await?;
             users.push((user, found));
         }
-        Ok(self.session.step(command, &self.surroundings.context(&draw, &users)))
+        let effect = self.session.step(command, &self.surroundings.context(&draw, &users));
+        if self.surroundings.snapshot.policy.decoy_secret.is_some() && !users.is_empty() {
+            tokio::time::sleep_until(asked + LOOK_UP_TIME).await;
+        }
+        Ok(effect)
     }
 
     /// Looks the session's user up again when something about users has changed: a dropped user stops at once.
@@ -111,18 +123,14 @@ impl ClientConnection<'_> {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
                 metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
-                self.log.authenticated(
-                    mechanism,
-                    subject.as_deref().unwrap_or(&user.name),
-                    &user.database,
-                    *speculative,
-                    *cluster,
-                );
+                let name = subject.as_deref().unwrap_or(&user.name);
+                let login = Login { mechanism, user: name, database: &user.database, speculative: *speculative };
+                self.log.authenticated(&login, *cluster);
             }
             Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
                 metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
                 let (name, database) = user.as_ref().map_or(("", ""), |user| (user.name.as_str(), user.database.as_str()));
-                self.log.not_authenticated(mechanism, name, database, *speculative, error, reason);
+                self.log.not_authenticated(&Login { mechanism, user: name, database, speculative: *speculative }, error, reason);
             }
             Event::MemberCertificateFromClient { subject } => {
                 let text = "Client isn't a mongod or mongos, but is connecting with a certificate with cluster membership";

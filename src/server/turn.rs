@@ -75,7 +75,9 @@ impl ClientConnection<'_> {
         if header.opcode == opcode::COMPRESSED {
             return self.compressed_turn(header, may_forward).await;
         }
-        if may_forward && let Some(forwarding) = self.judge_head(header).await? {
+        // Only such a message can be judged by its head; mongod judges any other when it is there as a whole.
+        let by_head = may_forward && header.opcode == opcode::MSG && header.response_to == 0;
+        if by_head && let Some(forwarding) = self.judge_head(header).await? {
             return self.forward(header, forwarding, None).await;
         }
         let length = self.whole(header).await?;

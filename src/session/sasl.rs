@@ -13,6 +13,7 @@ use bson::{Binary, rawdoc, spec::BinarySubtype};
 
 use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
+use super::policy::MONGODB_X509;
 use super::users::{UserLookup, UserRecord};
 use super::values::{document, element, text, value};
 use super::{Context, Evidence, Request, Session, commands};
@@ -146,11 +147,11 @@ pub(super) fn user_wanted(body: &RawDocument, database: &str, context: &Context<
 }
 
 /// The mechanism, if it is one that goes through `saslStart` on this database.
-fn mechanism(name: &str, user: Option<&UserName>, database: &str, context: &Context<'_>) -> Result<Mechanism, CommandError> {
+fn mechanism(name: &str, database: &str, context: &Context<'_>) -> Result<Mechanism, CommandError> {
     let mechanism = Mechanism::from_name(name);
-    // Members are not subject to the list of mechanisms.
-    let is_member = mechanism.is_some() && user.is_some_and(UserName::is_system);
-    if !is_member && !context.policy.is_enabled(name) {
+    // Members use these two whatever the list of mechanisms says; for users they are found to be disabled later.
+    let of_members = matches!(mechanism, Some(Mechanism::ScramSha256)) || name == MONGODB_X509;
+    if !of_members && !context.policy.is_enabled(name) {
         let text = format!("Received authentication for mechanism {name} which is not enabled");
         return Err(CommandError::new(ErrorCode::MechanismUnavailable, text));
     }
@@ -170,6 +171,9 @@ fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, conte
             return Err(ScramError::DisallowedForCluster);
         }
         return Ok((context.policy.system_credentials.clone(), None));
+    }
+    if !context.policy.is_enabled(mechanism.name()) {
+        return Err(ScramError::MechanismDisabled(mechanism));
     }
     // The decoy is made for everybody, so that its making does not tell who is known.
     let decoy = context
@@ -230,7 +234,7 @@ impl Session {
         context: &Context<'_>,
     ) -> Result<Vec<u8>, Failure> {
         let Request { body, database, speculative, .. } = request;
-        let mechanism = mechanism(text(body, "mechanism").unwrap_or_default(), user.as_ref(), database, context)?;
+        let mechanism = mechanism(text(body, "mechanism").unwrap_or_default(), database, context)?;
         let skip_empty_exchange = skip_empty_exchange(body)?;
         let first = first?;
         let user = user.unwrap_or_else(|| UserName::new("", database));
