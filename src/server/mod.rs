@@ -19,7 +19,7 @@ use tokio::sync::watch;
 
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
-use crate::admin::events::{control, network};
+use crate::admin::events::{configuration_warning, control, network};
 use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
@@ -151,19 +151,7 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
         control(log, Severity::Info, 9_000_001, text, json!({ "options": settings.ignored }));
     }
     for warning in warnings {
-        let attributes: serde_json::Map<_, _> =
-            warning.attributes.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
-        let attributes = json!({ "warning": warning.message, "component": warning.component, "attr": attributes });
-        control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
-    }
-    if !settings.security.access_control {
-        let text =
-            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
-        control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
-    }
-    if settings.security.transition_to_auth {
-        let text = "transitionToAuth is on: clients may authenticate, and nothing is enforced";
-        control(log, Severity::Warning, 9_000_002, text, json!({ "metric": "doorward_transitional_operations_total" }));
+        configuration_warning(log, warning);
     }
 }
 
