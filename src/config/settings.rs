@@ -26,6 +26,18 @@ pub struct Settings {
     pub ignored: Vec<String>,
 }
 
+impl Settings {
+    /// Takes over from `old` what can not change while doorward runs: where it listens and where it logs.
+    pub fn keep_until_restart(&mut self, old: &Self) {
+        let Net { max_incoming_connections, compressors, .. } = std::mem::replace(&mut self.net, old.net.clone());
+        (self.net.max_incoming_connections, self.net.compressors) = (max_incoming_connections, compressors);
+        self.log.path.clone_from(&old.log.path);
+        self.log.append = old.log.append;
+        self.process.clone_from(&old.process);
+        self.proxy.admin = old.proxy.admin;
+    }
+}
+
 /// `net.*`: where doorward listens.
 #[derive(Clone, Debug)]
 pub struct Net {

@@ -113,7 +113,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let (send_pictures, pictures) = watch::channel(None);
     let server = Arc::new(Server {
         metrics: Metrics::new(),
-        users: UserStore::new(Duration::from_secs(u64::from(snapshot.settings.proxy.user_cache_seconds))),
+        users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,

@@ -10,25 +10,30 @@ use super::snapshot::Snapshot;
 use super::{Server, unix_now};
 use crate::admin::events::{control, network};
 use crate::admin::log::Severity;
+use crate::config::options::Reload;
+use crate::config::show;
 
 /// Puts a new configuration in force, or keeps the old one and says why.
 pub(super) fn reload(server: &Arc<Server>) {
     let old = server.snapshot.load_full();
     let generation = old.generation.saturating_add(1);
     let loaded = (server.read_settings)().and_then(|mut settings| {
-        // Where doorward listens and logs can not change while it runs; the rest can.
-        let fixed = format!("{:?}", settings.net) != format!("{:?}", old.settings.net);
-        settings.net.clone_from(&old.settings.net);
+        let changes = show::changes(&old.settings, &settings);
+        settings.keep_until_restart(&old.settings);
         let snapshot = Snapshot::load(settings, &server.randomness, generation, unix_now()).map_err(|error| error.to_string())?;
-        Ok((snapshot, fixed))
+        Ok((snapshot, changes))
     });
     match loaded {
-        Ok((snapshot, needs_restart)) => {
+        Ok((snapshot, changes)) => {
+            server.log.adjust(&snapshot.settings.log);
+            server.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
             server.snapshot.store(Arc::new(snapshot));
             server.users.forget();
             server.metrics.reload("done");
-            let restart = if needs_restart { "changes under net need a restart, but those of net.tls" } else { "" };
-            let attributes = json!({ "generation": generation, "note": restart });
+            let names = |waits: bool| -> Vec<_> {
+                changes.iter().filter(|(_, when)| (*when == Reload::Restart) == waits).map(|(name, _)| *name).collect()
+            };
+            let attributes = json!({ "generation": generation, "changed": names(false), "changedButNeedARestart": names(true) });
             control(&server.log, Severity::Info, 4_913_400, "Successfully reloaded configuration and certificates", attributes);
             show(server);
         }
