@@ -1,12 +1,14 @@
 //! The end-to-end benchmark: doorward beside an HAProxy that terminates the same TLS, both before `doorward sink`.
 //!
-//! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute. Everything runs on the loopback
+//! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute, and `-- --against FILE` adds a
+//! column for another build of doorward, so that a change is measured beside what was before. Everything runs on the loopback
 //! interface and shares this machine's processors, so rates say little by themselves: compare the columns. The rounds are
 //! interleaved and the table shows medians; HAProxy neither parses a message nor knows a user, so it is the floor.
 
 mod load;
 mod servers;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -27,6 +29,8 @@ struct Plan {
     rounds: usize,
     unit: Duration,
     idle: usize,
+    /// Another doorward to compare with.
+    against: Option<PathBuf>,
 }
 
 /// One column: its name, its server, what was measured.
@@ -49,11 +53,12 @@ struct Round {
 }
 
 fn main() -> ExitCode {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let plan = if quick {
-        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400 }
+    let arguments: Vec<_> = std::env::args().collect();
+    let against = arguments.iter().skip_while(|&argument| argument != "--against").nth(1).map(PathBuf::from);
+    let plan = if arguments.iter().any(|argument| argument == "--quick") {
+        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400, against }
     } else {
-        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000 }
+        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000, against }
     };
     match run(&plan) {
         Ok(true) => ExitCode::SUCCESS,
@@ -78,11 +83,14 @@ fn run(plan: &Plan) -> Result<bool> {
         Ok(None) => println!("HAProxy is not installed: its column is missing"),
         Err(failure) => println!("{failure:#}"),
     }
-    match workshop.doorward(address) {
-        Ok(server) => columns.push(column("doorward", server)),
-        Err(failure) => {
-            println!("{failure:#}");
-            complete = false;
+    let other = plan.against.as_deref().map(|program| ("before", program));
+    for (name, program) in other.into_iter().chain([("doorward", Path::new(env!("CARGO_BIN_EXE_doorward")))]) {
+        match workshop.doorward(name, program, address) {
+            Ok(server) => columns.push(column(name, server)),
+            Err(failure) => {
+                println!("{failure:#}");
+                complete = false;
+            }
         }
     }
     // First, while the processes are fresh: what the load frees need not go back to the system.

@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The room of a connection that sends little, in bytes.
 const SMALL: usize = 4 * 1024;
+/// The most room that is asked for, and kept, without knowing what comes, in bytes.
+const MIDDLE: usize = 16 * 1024;
 /// The most room that is used for streaming, in bytes.
 const LARGE: usize = 256 * 1024;
 
@@ -60,9 +62,10 @@ impl Incoming {
         self.len() < LARGE
     }
 
-    /// Gives memory back before a wait of unknown length.
+    /// Gives memory back before a wait of unknown length. What the last messages needed is forgotten down to a middle size.
     pub fn rest(&mut self) {
-        if self.is_empty() && self.bytes.capacity() > 2 * SMALL && self.step <= SMALL {
+        self.step = self.step.min(MIDDLE);
+        if self.is_empty() && self.bytes.capacity() > 2 * self.step.max(SMALL) {
             self.bytes = Vec::new();
         }
     }
@@ -82,7 +85,7 @@ impl Incoming {
         }
         let room = self.bytes.capacity().saturating_sub(self.bytes.len());
         let count = stream.read_buf(&mut self.bytes).await?;
-        self.step = if count >= room { (step * 2).min(LARGE) } else if count < step / 4 { (step / 2).max(SMALL) } else { step };
+        self.step = if count >= room { (step * 4).min(LARGE) } else if count < step / 4 { (step / 2).max(SMALL) } else { step };
         Ok(count)
     }
 }

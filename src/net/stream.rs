@@ -1,8 +1,8 @@
 //! The kinds of byte stream that a client or the upstream may have, as one type: a branch instead of a dynamic call.
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
@@ -17,18 +17,62 @@ pub enum Transport {
     Unix(UnixStream),
 }
 
-/// A transport of which some bytes were read already: they come first when reading goes on.
+/// A transport that bytes are read from ahead of their use, so that a TLS library that asks for little at a time does not cost a
+/// system call each time. At first it may hold bytes that were read before TLS was known to be spoken.
+///
+/// Reading ahead begins when a read fills all that was asked for, and its memory goes when a read finds less: an idle connection
+/// and one of small messages have none.
 #[derive(Debug)]
 pub struct Prefixed {
-    prefix: Vec<u8>,
+    ahead: Vec<u8>,
+    /// How many of `ahead` are used already.
+    used: usize,
+    /// Whether the last read found more than was asked for.
+    streams: bool,
     transport: Transport,
 }
+
+/// How much is read ahead at most, in bytes: a few TLS records.
+const AHEAD: usize = 64 * 1024;
 
 impl Prefixed {
     /// `prefix` is read before anything of `transport`.
     #[must_use]
     pub const fn new(prefix: Vec<u8>, transport: Transport) -> Self {
-        Self { prefix, transport }
+        Self { ahead: prefix, used: 0, streams: false, transport }
+    }
+
+    /// How many bytes can be read without asking the operating system.
+    #[must_use]
+    pub const fn buffered(&self) -> usize {
+        self.ahead.len().saturating_sub(self.used)
+    }
+
+    /// Reads ahead what is there.
+    fn poll_ahead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.ahead.resize(AHEAD, 0);
+        let mut buffer = ReadBuf::new(&mut self.ahead);
+        let polled = Pin::new(&mut self.transport).poll_read(context, &mut buffer);
+        let count = buffer.filled().len();
+        self.used = 0;
+        self.ahead.truncate(count);
+        self.streams = count > AHEAD / 8;
+        if count == 0 {
+            self.ahead = Vec::new();
+        }
+        polled
+    }
+
+    /// Hands out what was read ahead.
+    fn give(&mut self, buffer: &mut ReadBuf<'_>) {
+        let left = self.ahead.get(self.used..).unwrap_or_default();
+        let count = left.len().min(buffer.remaining());
+        buffer.put_slice(left.get(..count).unwrap_or_default());
+        self.used = self.used.saturating_add(count);
+        if self.buffered() == 0 && !self.streams {
+            self.ahead = Vec::new();
+            self.used = 0;
+        }
     }
 }
 
@@ -58,6 +102,15 @@ impl Stream {
     pub const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
+
+    /// Whether a read would find bytes that the operating system gave already.
+    #[must_use]
+    pub fn has_more(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().0.buffered() > 0,
+        }
+    }
 }
 
 /// Calls the same method on whichever variant `$self` is.
@@ -83,6 +136,14 @@ impl AsyncWrite for Transport {
         delegate!(self, Transport { Tcp, Unix }, inner => inner.poll_write(context, bytes))
     }
 
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        delegate!(self, Transport { Tcp, Unix }, inner => inner.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         delegate!(self, Transport { Tcp, Unix }, inner => inner.poll_flush(context))
     }
@@ -95,15 +156,16 @@ impl AsyncWrite for Transport {
 impl AsyncRead for Prefixed {
     fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.prefix.is_empty() {
-            return Pin::new(&mut this.transport).poll_read(context, buffer);
+        if this.buffered() == 0 {
+            if !this.streams || buffer.remaining() >= AHEAD {
+                let before = buffer.filled().len();
+                ready!(Pin::new(&mut this.transport).poll_read(context, buffer))?;
+                this.streams = buffer.remaining() == 0 && buffer.filled().len() > before;
+                return Poll::Ready(Ok(()));
+            }
+            ready!(this.poll_ahead(context))?;
         }
-        let count = this.prefix.len().min(buffer.remaining());
-        buffer.put_slice(this.prefix.get(..count).unwrap_or_default());
-        this.prefix.drain(..count);
-        if this.prefix.is_empty() {
-            this.prefix = Vec::new();
-        }
+        this.give(buffer);
         Poll::Ready(Ok(()))
     }
 }
@@ -111,6 +173,14 @@ impl AsyncRead for Prefixed {
 impl AsyncWrite for Prefixed {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().transport).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().transport).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -131,6 +201,14 @@ impl AsyncRead for Stream {
 impl AsyncWrite for Stream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         delegate!(self, Stream { Plain, Tls }, inner => inner.poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        delegate!(self, Stream { Plain, Tls }, inner => inner.poll_write_vectored(context, slices))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
