@@ -11,7 +11,7 @@ test:
 	tests/support/run-tests
 
 dev:
-	$(CARGO) run --release -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
+	$(CARGO) run --locked -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
 
 bench:
 	$(CARGO) bench --bench codec --bench scram --bench x509 -- --quick

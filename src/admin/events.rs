@@ -52,7 +52,8 @@ impl ConnectionLog {
     /// A client is gone; `summary` says what it was and did.
     pub fn ended(&self, open: usize, summary: &Value) {
         if !self.log.is_quiet() {
-            let attributes = json!({ "remote": self.remote, "connectionId": self.id, "connectionCount": open, "doorward": summary });
+            let attributes =
+                json!({ "remote": self.remote, "connectionId": self.id, "connectionCount": open, "doorward": summary });
             self.line(Severity::Info, Component::Network, 22944, "Connection ended", attributes);
         }
     }
@@ -98,7 +99,15 @@ impl ConnectionLog {
     }
 
     /// Somebody failed to authenticate; `reason` is for the operator alone.
-    pub fn not_authenticated(&self, mechanism: &str, user: &str, database: &str, speculative: bool, error: &CommandError, reason: &str) {
+    pub fn not_authenticated(
+        &self,
+        mechanism: &str,
+        user: &str,
+        database: &str,
+        speculative: bool,
+        error: &CommandError,
+        reason: &str,
+    ) {
         let attributes = json!({
             "mechanism": mechanism, "speculative": speculative, "principalName": user, "authenticationDatabase": database,
             "remote": self.remote, "extraInfo": {}, "error": reason, "answer": error.to_string(),

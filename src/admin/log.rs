@@ -3,9 +3,10 @@
 //! The lines themselves, with mongod's ids and texts, stand in [`super::events`]; here is only the writing. A secret must never
 //! reach this module: its callers pass names, codes and addresses. Source: MongoDB manual, "Log Messages".
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -85,8 +86,14 @@ pub struct Line<'a> {
 #[derive(Clone)]
 pub struct Log {
     destination: Arc<Mutex<Destination>>,
-    verbosity: u8,
-    quiet: bool,
+    measure: Arc<Measure>,
+}
+
+/// How much is written; a reload may change it.
+#[derive(Default)]
+struct Measure {
+    verbosity: AtomicU8,
+    quiet: AtomicBool,
 }
 
 enum Destination {
@@ -106,18 +113,26 @@ impl Log {
             None => Destination::StandardOutput,
             Some(path) => Destination::File(open_file(path, settings.append)?),
         };
-        Ok(Self { destination: Arc::new(Mutex::new(destination)), verbosity: settings.verbosity, quiet: settings.quiet })
+        let log = Self { destination: Arc::new(Mutex::new(destination)), measure: Arc::default() };
+        log.adjust(settings);
+        Ok(log)
+    }
+
+    /// Takes over `verbosity` and `quiet`; where the lines go stays as it is.
+    pub fn adjust(&self, settings: &SystemLog) {
+        self.measure.verbosity.store(settings.verbosity, Ordering::Relaxed);
+        self.measure.quiet.store(settings.quiet, Ordering::Relaxed);
     }
 
     /// Whether the lines about single connections are left out (`systemLog.quiet`).
     #[must_use]
-    pub const fn is_quiet(&self) -> bool {
-        self.quiet
+    pub fn is_quiet(&self) -> bool {
+        self.measure.quiet.load(Ordering::Relaxed)
     }
 
     /// Writes one line. A destination that fails (a full disk) loses the line: serving goes on.
     pub fn write(&self, line: Line<'_>) {
-        if matches!(line.severity, Severity::Debug(level) if level > self.verbosity) {
+        if matches!(line.severity, Severity::Debug(level) if level > self.measure.verbosity.load(Ordering::Relaxed)) {
             return;
         }
         let bytes = render(line, SystemTime::now());
@@ -131,8 +146,15 @@ impl Log {
     }
 }
 
+/// Opens a log file. Without `logAppend` an old one is kept under its name and the time, as mongod keeps it.
 fn open_file(path: &Path, append: bool) -> io::Result<File> {
-    OpenOptions::new().create(true).write(true).append(append).truncate(!append).open(path)
+    if !append && path.is_file() {
+        let time = timestamp(SystemTime::now()).replace(':', "-");
+        let mut old = path.as_os_str().to_owned();
+        old.push(format!(".{}", time.split('.').next().unwrap_or_default()));
+        fs::rename(path, old)?;
+    }
+    OpenOptions::new().create(true).append(true).open(path)
 }
 
 fn render(line: Line<'_>, now: SystemTime) -> Vec<u8> {
@@ -169,7 +191,7 @@ pub fn timestamp(now: SystemTime) -> String {
 impl Log {
     /// A log that tests can read back.
     pub(crate) fn in_memory() -> Self {
-        Self { destination: Arc::new(Mutex::new(Destination::Memory(Vec::new()))), verbosity: 0, quiet: false }
+        Self { destination: Arc::new(Mutex::new(Destination::Memory(Vec::new()))), measure: Arc::default() }
     }
 
     /// What was written so far.
@@ -188,7 +210,14 @@ mod tests {
     use super::*;
 
     fn line(severity: Severity) -> Line<'static> {
-        Line { severity, component: Component::Network, id: 22943, context: "listener", message: "Connection accepted", attributes: json!({"a": 1}) }
+        Line {
+            severity,
+            component: Component::Network,
+            id: 22943,
+            context: "listener",
+            message: "Connection accepted",
+            attributes: json!({"a": 1}),
+        }
     }
 
     #[test]
@@ -210,11 +239,27 @@ mod tests {
     }
 
     #[test]
+    fn an_old_log_file_is_appended_to_or_kept_under_another_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doorward.log");
+        let open = |append| Log::open(&SystemLog { path: Some(path.clone()), append, verbosity: 0, quiet: false }).unwrap();
+        for (append, files, lines) in [(false, 1, 1), (true, 1, 2), (false, 2, 1)] {
+            open(append).write(line(Severity::Info));
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), files);
+            assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), lines);
+        }
+    }
+
+    #[test]
     fn debug_lines_wait_for_their_verbosity() {
         let log = Log::in_memory();
         log.write(line(Severity::Debug(1)));
         assert_eq!(log.text(), "");
         log.write(line(Severity::Warning));
         assert!(log.text().contains("\"s\":\"W\""));
+        assert!(!log.text().contains("\"s\":\"D1\""));
+        log.adjust(&SystemLog { path: None, append: false, verbosity: 1, quiet: false });
+        log.write(line(Severity::Debug(1)));
+        assert!(log.text().contains("\"s\":\"D1\""));
     }
 }

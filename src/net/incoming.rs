@@ -85,7 +85,13 @@ impl Incoming {
         }
         let room = self.bytes.capacity().saturating_sub(self.bytes.len());
         let count = stream.read_buf(&mut self.bytes).await?;
-        self.step = if count >= room { (step * 4).min(LARGE) } else if count < step / 4 { (step / 2).max(SMALL) } else { step };
+        self.step = if count >= room {
+            (step * 4).min(LARGE)
+        } else if count < step / 4 {
+            (step / 2).max(SMALL)
+        } else {
+            step
+        };
         Ok(count)
     }
 }

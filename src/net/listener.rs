@@ -117,7 +117,8 @@ pub fn bind(net: &Net) -> Result<Vec<Listener>, BindError> {
 fn resolve(host: &str, port: u16, ipv6: bool) -> Result<Vec<SocketAddr>, BindError> {
     let failed = |source| BindError { address: format!("{host}:{port}"), source };
     let host = if host == "*" { "0.0.0.0" } else { host.trim_start_matches('[').trim_end_matches(']') };
-    let mut addresses: Vec<_> = (host, port).to_socket_addrs().map_err(failed)?.filter(|address| ipv6 || address.is_ipv4()).collect();
+    let mut addresses: Vec<_> =
+        (host, port).to_socket_addrs().map_err(failed)?.filter(|address| ipv6 || address.is_ipv4()).collect();
     addresses.dedup();
     if addresses.is_empty() {
         let text = "it has only IPv6 addresses; set net.ipv6: true";

@@ -135,7 +135,8 @@ async fn whole(
     upstream.incoming.consume(length);
     let bytes = match form.compressor {
         Some(compressor) => {
-            let compressed = aside(length, move || compressed::compress(compressor, &message)).await.map_err(RelayError::Client)?;
+            let compressed =
+                aside(length, move || compressed::compress(compressor, &message)).await.map_err(RelayError::Client)?;
             compressed.map_err(|error| RelayError::Protocol(error.to_string()))?
         }
         None => message,

@@ -91,6 +91,10 @@ pub enum ScramError {
     #[error("BadValue: SCRAM-SHA-256 is disallowed for cluster authentication")]
     DisallowedForCluster,
 
+    /// A user's login by a mechanism that only members may use, because `authenticationMechanisms` does not list it.
+    #[error("BadValue: {} authentication is disabled", .0.name())]
+    MechanismDisabled(Mechanism),
+
     /// The second message has too few parts; how many, counted as mongod counts.
     #[error("BadValue: Incorrect number of arguments for second SCRAM client message, got {0} expected at least 3")]
     SecondMessageParts(usize),

@@ -1,8 +1,10 @@
 //! What doorward answers itself: a command's step through the session, the reply, what is logged and counted of it.
 
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
 
 use serde_json::json;
+use tokio::time::Instant;
 
 use super::connection::{ClientConnection, End};
 use crate::admin::log::Severity;
@@ -12,6 +14,10 @@ use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
 use crate::wire::request::{Envelope, Refusal};
+
+/// Under `proxy.hideUnknownUsers` every answer that a user was looked up for takes this long, found, remembered or unknown: what
+/// the upstream needs to answer would tell them apart.
+const LOOK_UP_TIME: Duration = Duration::from_millis(20);
 
 /// One counter for all replies of the process, as in mongod.
 static LAST_REPLY_ID: AtomicI32 = AtomicI32::new(0);
@@ -27,13 +33,18 @@ impl ClientConnection<'_> {
         let mut nonce = [0; 24];
         getrandom::fill(&mut nonce).map_err(|error| End::Client(std::io::Error::other(error)))?;
         let draw = || nonce;
+        let asked = Instant::now();
         let wanted = self.session.users_wanted(command, &self.surroundings.context(&draw, &[]));
         let mut users = Vec::with_capacity(wanted.len());
         for user in wanted {
             let found = self.look_up(&user).await?;
             users.push((user, found));
         }
-        Ok(self.session.step(command, &self.surroundings.context(&draw, &users)))
+        let effect = self.session.step(command, &self.surroundings.context(&draw, &users));
+        if self.surroundings.snapshot.policy.decoy_secret.is_some() && !users.is_empty() {
+            tokio::time::sleep_until(asked + LOOK_UP_TIME).await;
+        }
+        Ok(effect)
     }
 
     /// Looks the session's user up again when something about users has changed: a dropped user stops at once.
@@ -111,7 +122,13 @@ impl ClientConnection<'_> {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
                 metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
-                self.log.authenticated(mechanism, subject.as_deref().unwrap_or(&user.name), &user.database, *speculative, *cluster);
+                self.log.authenticated(
+                    mechanism,
+                    subject.as_deref().unwrap_or(&user.name),
+                    &user.database,
+                    *speculative,
+                    *cluster,
+                );
             }
             Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
                 metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
@@ -134,7 +151,12 @@ impl ClientConnection<'_> {
                 self.log.access(Severity::Info, 5_286_202, text, json!({ "asked": asked.to_string(), "user": user.to_string() }));
             }
             Event::MechanismsOfUnknownUser { user } => {
-                self.log.access(Severity::Info, 20251, "Supported SASL mechanisms requested for unknown user", json!({ "user": user.to_string() }));
+                self.log.access(
+                    Severity::Info,
+                    20251,
+                    "Supported SASL mechanisms requested for unknown user",
+                    json!({ "user": user.to_string() }),
+                );
             }
             Event::SecondAuthentication { user } => {
                 let text = "Client has attempted to reauthenticate as a single user";

@@ -15,16 +15,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use serde_json::json;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
 use self::workers::Workers;
 use crate::admin::events::{control, network};
+use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
-use crate::admin::http;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
@@ -84,6 +84,8 @@ pub fn run(settings: Settings, warnings: &[Warning], read_settings: ReadSettings
 }
 
 async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
+    // First of all: a signal that comes while doorward starts must not end it without a word.
+    let mut signals = Signals::new()?;
     raise_file_limit();
     let log = Log::open(&settings.log)?;
     start_lines(&log, &settings, warnings);
@@ -113,9 +115,9 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let mut first = server.pictures.clone();
     let _ = tokio::time::timeout(Duration::from_millis(500), first.wait_for(Option::is_some)).await;
     let accepting = start_accepting(&server, &workers, listeners);
-    wait_for_signals(&server).await?;
+    wait_for_signals(&server, &mut signals).await;
     drop(accepting);
-    drain(&server).await;
+    drain(&server, &mut signals).await;
     control(&server.log, Severity::Info, 23138, "Shutting down", json!({ "exitCode": 0 }));
     Ok(())
 }
@@ -140,7 +142,8 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
         control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
     }
     if !settings.security.access_control {
-        let text = "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
+        let text =
+            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
         control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
     }
     if settings.security.transition_to_auth {
@@ -224,44 +227,56 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile.
-async fn wait_for_signals(server: &Arc<Server>) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let mut hang_up = signal(SignalKind::hangup())?;
+async fn wait_for_signals(server: &Arc<Server>, signals: &mut Signals) {
     loop {
-        let (number, name) = tokio::select! {
-            _ = terminate.recv() => (15, "Terminated"),
-            _ = interrupt.recv() => (2, "Interrupt"),
-            _ = hang_up.recv() => {
-                reload::reload(server);
-                continue;
+        tokio::select! {
+            (number, name) = ending(&mut signals.terminate, &mut signals.interrupt) => {
+                control(&server.log, Severity::Info, 23377, "Received signal", json!({ "signal": number, "error": name }));
+                return;
             }
-        };
-        control(&server.log, Severity::Info, 23377, "Received signal", json!({ "signal": number, "error": name }));
-        return Ok(());
+            _ = signals.hang_up.recv() => reload::reload(server),
+        }
+    }
+}
+
+/// The signals that doorward obeys, caught from its first moment on.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn ending(terminate: &mut Signal, interrupt: &mut Signal) -> (i32, &'static str) {
+    tokio::select! {
+        _ = terminate.recv() => (15, "Terminated"),
+        _ = interrupt.recv() => (2, "Interrupt"),
     }
 }
 
 /// Lets running operations finish, within `proxy.drainSeconds`; a second signal ends the patience.
-async fn drain(server: &Arc<Server>) {
+async fn drain(server: &Arc<Server>, signals: &mut Signals) {
     let limit = Duration::from_secs(u64::from(server.snapshot.load().settings.proxy.drain_seconds));
     let open = server.registry.len();
     control(&server.log, Severity::Info, 9_000_003, "Draining", json!({ "connections": open, "busy": server.registry.busy() }));
     server.registry.wake_all(Wake::Draining);
-    let impatient = async {
-        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-            (Ok(mut terminate), Ok(mut interrupt)) => {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-            }
-            _ => std::future::pending().await,
-        }
-    };
     tokio::select! {
         () = server.registry.empty() => {}
         () = tokio::time::sleep(limit) => {
             let attributes = json!({ "connections": server.registry.len() });
             control(&server.log, Severity::Warning, 9_000_004, "Connections are cut off (proxy.drainSeconds)", attributes);
         }
-        () = impatient => {}
+        _ = ending(&mut signals.terminate, &mut signals.interrupt) => {}
     }
 }
 

@@ -120,7 +120,12 @@ fn judge(
     let certificate = match tls.judge(certificates, now) {
         Judgement::Accept { verified } => verified,
         Judgement::AcceptUnverified { reason } => {
-            log.certificate(Severity::Warning, 23235, "SSL peer certificate validation failed", json!({ "reason": reason.to_string() }));
+            log.certificate(
+                Severity::Warning,
+                23235,
+                "SSL peer certificate validation failed",
+                json!({ "reason": reason.to_string() }),
+            );
             None
         }
         Judgement::Reject { reason } => {
@@ -146,4 +151,3 @@ fn warn_of_expiry(snapshot: &Snapshot, log: &ConnectionLog, identity: &PeerIdent
         log.certificate_expires(identity.subject.as_str(), days);
     }
 }
-

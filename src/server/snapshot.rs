@@ -10,8 +10,8 @@ use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
 use crate::session::{Cidr, Policy};
-use crate::tls::client::ClientTls;
 use crate::tls::TlsError;
+use crate::tls::client::ClientTls;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
 use crate::upstream::login::{DerivedKeys, Login};
@@ -105,7 +105,8 @@ fn policy(
     randomness: &Randomness,
 ) -> Result<Policy, SnapshotError> {
     let Settings { security, parameters, proxy, net, .. } = settings;
-    let ranges = security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
+    let ranges =
+        security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
     let wrong = |error: crate::session::InvalidCidr| SnapshotError::Name {
         option: "security.clusterIpSourceAllowlist",
         reason: error.to_string(),
@@ -144,11 +145,7 @@ fn read_keyfile(path: &Path) -> Result<KeyFile, SnapshotError> {
 }
 
 /// The credentials of `__system`, which a server in mode x509 does not have.
-fn system_credentials(
-    settings: &Settings,
-    keyfile: Option<&KeyFile>,
-    randomness: &Randomness,
-) -> Vec<Arc<Credential>> {
+fn system_credentials(settings: &Settings, keyfile: Option<&KeyFile>, randomness: &Randomness) -> Vec<Arc<Credential>> {
     match keyfile {
         Some(keyfile) if settings.security.cluster_auth_mode != ClusterAuthMode::X509 => {
             keyfile.credentials(randomness.system_salt, settings.parameters.scram_sha256_iteration_count)
@@ -180,7 +177,9 @@ fn membership(settings: &Settings, tls: Option<&ServerTls>) -> Result<Option<Mem
 fn login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
     let tolerant = settings.security.transition_to_auth;
     match (settings.proxy.upstream.authentication, keyfile) {
-        (UpstreamAuthentication::KeyFile, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant },
+        (UpstreamAuthentication::KeyFile, Some(keys)) => {
+            Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant }
+        }
         (UpstreamAuthentication::X509, _) => Login::X509 { tolerant },
         _ => Login::None,
     }

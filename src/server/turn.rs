@@ -75,7 +75,9 @@ impl ClientConnection<'_> {
         if header.opcode == opcode::COMPRESSED {
             return Box::pin(self.compressed_turn(header, may_forward)).await;
         }
-        if may_forward && let Some(forwarding) = self.judge_head(header).await? {
+        // Only such a message can be judged by its head; mongod judges any other when it is there as a whole.
+        let by_head = may_forward && header.opcode == opcode::MSG && header.response_to == 0;
+        if by_head && let Some(forwarding) = self.judge_head(header).await? {
             return self.forward(header, forwarding, None).await;
         }
         // What is rare is boxed, so that a connection that waits does not hold the room for it.
@@ -121,7 +123,9 @@ impl ClientConnection<'_> {
                 HeadState::NeedMore { total } => total,
                 HeadState::Ready { request, .. } => {
                     let Ok(command) = request.command else { return Ok(None) };
-                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else { return Ok(None) };
+                    let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
+                        return Ok(None);
+                    };
                     return Ok(authorize(permit, &command, request.envelope).ok());
                 }
             };
@@ -139,7 +143,8 @@ impl ClientConnection<'_> {
         }
         let length = self.whole(header).await?;
         let message = self.take(length);
-        let unwrapped = relay::aside(declared_size(&message), move || compressed::unwrap(&message, most)).await.map_err(End::Client)??;
+        let unwrapped =
+            relay::aside(declared_size(&message), move || compressed::unwrap(&message, most)).await.map_err(End::Client)??;
         let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
         let with = |envelope: Envelope| Envelope { compressor: Some(compressor), ..envelope };
         let judged = match self.judge_whole(&message).await? {

@@ -193,9 +193,7 @@ fn check_payload(element: &RawElement<'_>) -> Result<(), CommandError> {
             bad(format!("Invalid SASLPayload subtype. Expected BinDataGeneral, got: {subtype}"))
         }
         RawBsonRef::String(text) => super::sasl::decode_base64(text).map(|_| ()),
-        other => {
-            bad(format!("Invalid SASLPayload type. Expected Base64 or BinData, got: {}", type_name(other.element_type())))
-        }
+        other => bad(format!("Invalid SASLPayload type. Expected Base64 or BinData, got: {}", type_name(other.element_type()))),
     }
 }
 
@@ -211,10 +209,9 @@ fn check_strings(path: &str, element: &RawElement<'_>, field: &Field) -> Result<
             }
             Ok(())
         }
-        RawBsonRef::Null => Err(CommandError::new(
-            ErrorCode::Location(10065),
-            format!("invalid parameter: expected an object ({})", field.name),
-        )),
+        RawBsonRef::Null => {
+            Err(CommandError::new(ErrorCode::Location(10065), format!("invalid parameter: expected an object ({})", field.name)))
+        }
         other => Err(wrong_type(&path, other.element_type(), &[ElementType::Array])),
     }
 }

@@ -90,9 +90,10 @@ fn check_strings(parent: &str, document: &RawDocument, required: &[&str]) -> Res
             found.push(name);
         }
     }
-    required.iter().find(|name| !found.contains(*name)).map_or(Ok(()), |name| {
-        Err(missing(format!("Missing required field '{parent}.{name}' in the client metadata document")))
-    })
+    required
+        .iter()
+        .find(|name| !found.contains(*name))
+        .map_or(Ok(()), |name| Err(missing(format!("Missing required field '{parent}.{name}' in the client metadata document"))))
 }
 
 fn not_a_string(field: &str) -> CommandError {
@@ -131,7 +132,10 @@ mod tests {
                 rawdoc! { "driver": 1, "os": os() },
                 "The 'driver' field is required to be a BSON document in the client metadata document",
             ),
-            (rawdoc! { "driver": driver(), "os": { "type": 1 } }, "The 'os.type' field must be a string in the client metadata document"),
+            (
+                rawdoc! { "driver": driver(), "os": { "type": 1 } },
+                "The 'os.type' field must be a string in the client metadata document",
+            ),
             (
                 rawdoc! { "application": { "name": 1 }, "driver": driver(), "os": os() },
                 "The 'application.name' field must be a string in the client metadata document",

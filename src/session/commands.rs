@@ -29,17 +29,8 @@ const ALIASES: &[(&str, &str)] = &[
 ];
 
 /// The commands that doorward answers itself however a client is authenticated: they are about this connection, not about data.
-const ALWAYS_LOCAL: &[&str] = &[
-    "hello",
-    "isMaster",
-    "saslStart",
-    "saslContinue",
-    "authenticate",
-    "logout",
-    "connectionStatus",
-    "whatsmyuri",
-    "getnonce",
-];
+const ALWAYS_LOCAL: &[&str] =
+    &["hello", "isMaster", "saslStart", "saslContinue", "authenticate", "logout", "connectionStatus", "whatsmyuri", "getnonce"];
 
 /// The canonical name of a command, whether it exists or not.
 pub(super) fn canonical_name(name: &str) -> &str {

@@ -43,9 +43,9 @@ fn wrong_type(text: String) -> CommandError {
 }
 
 /// The part before the database name is looked at.
-pub(super) fn check_request(body: &RawDocument, is_hello: bool, situation: Situation) -> Result<(), CommandError> {
+pub(super) fn check_request(body: &RawDocument, situation: Situation) -> Result<(), CommandError> {
     check_read_preference(body)?;
-    if let Some(client) = element(body, "$client").filter(|_| !is_hello) {
+    if let Some(client) = element(body, "$client") {
         client_metadata::check(&client)?;
     }
     if let Some(audit) = document(body, "$audit") {
@@ -118,8 +118,8 @@ fn check_read_preference(body: &RawDocument) -> Result<(), CommandError> {
         let found = type_name(preference.element_type());
         return Err(wrong_type(format!("$readPreference has incorrect type: expected object but got {found}")));
     };
-    let mode = element(preference, "mode")
-        .ok_or_else(|| CommandError::new(ErrorCode::NoSuchKey, "Missing expected field \"mode\""))?;
+    let mode =
+        element(preference, "mode").ok_or_else(|| CommandError::new(ErrorCode::NoSuchKey, "Missing expected field \"mode\""))?;
     let RawBsonRef::String(mode) = mode.value().map_err(|_| malformed())? else {
         let found = type_name(mode.element_type());
         return Err(wrong_type(format!("\"mode\" had the wrong type. Expected string, found {found}")));

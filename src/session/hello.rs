@@ -3,16 +3,16 @@
 //! Everything about the topology stays as the upstream said it, `topologyVersion` untouched; what is about the connection is
 //! doorward's. Source: fact sheet "wire protocol and driver behaviour", sections 1.6, 2 and 3; a mongod 6.0.5.
 
-use bson::raw::{CString, RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use bson::raw::{RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::{DateTime, rawdoc};
 
 use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
-use super::picture::{TopologyVersion, UpstreamPicture};
+use super::picture::{TopologyVersion, UpstreamPicture, copy_without};
 use super::sasl::{self, Conversation};
 use super::users::UserLookup;
 use super::values::{document, element, elements, integer, is_true, text, type_name, value};
-use super::{AwaitTopology, Context, Session, client_metadata, x509};
+use super::{AwaitTopology, Context, Request, Session, client_metadata, commands, x509};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::Mechanism;
@@ -200,13 +200,13 @@ impl Session {
             let text = "hello.speculativeAuthenticate must be a non-empty Object";
             return Err(CommandError::new(ErrorCode::BadValue, text));
         };
+        let is_strict = commands::is_strict(body);
+        let speculative = |database| Request { body: request, database, speculative: true, is_strict };
         let answer = match first?.key().as_str() {
-            "saslStart" => sasl::check_start(request, true).and_then(|()| {
-                self.sasl_start(request, text(request, "db").unwrap_or_default(), context, true, events)
-            }),
-            "authenticate" => x509::check_authenticate(request, true).and_then(|()| {
-                self.authenticate(request, text(request, "db").unwrap_or(EXTERNAL), context, true, events)
-            }),
+            "saslStart" => sasl::check_start(request, true)
+                .and_then(|()| self.sasl_start(speculative(text(request, "db").unwrap_or_default()), context, events)),
+            "authenticate" => x509::check_authenticate(request, true)
+                .and_then(|()| self.authenticate(speculative(text(request, "db").unwrap_or(EXTERNAL)), context, events)),
             other => {
                 let text = format!("hello.speculativeAuthenticate unknown command: {other}");
                 return Err(CommandError::new(ErrorCode::Location(51769), text));
@@ -257,7 +257,11 @@ fn reply(command: &Command<'_>, context: &Context<'_>, own: &RawDocumentBuf) -> 
             "connectionId" => reply.append(cstr!("connectionId"), context.connection_id),
             // A member must not talk the wire versions of old clients.
             "minWireVersion" if internal => reply.append(cstr!("minWireVersion"), context.picture.max_wire_version()),
-            "ok" => append_all(&mut reply, own, &[]),
+            "ok" => {
+                for (name, value) in own.iter().filter_map(Result::ok) {
+                    reply.append(name, RawBson::from(value));
+                }
+            }
             // Negotiated with doorward, or the upstream's own affair.
             "helloOk" | "compression" | "saslSupportedMechs" | "speculativeAuthenticate" | "$clusterTime" | "operationTime" => {}
             _ => reply.append(element.key(), RawBson::from(value)),
@@ -267,20 +271,10 @@ fn reply(command: &Command<'_>, context: &Context<'_>, own: &RawDocumentBuf) -> 
     reply
 }
 
-fn append_all(target: &mut RawDocumentBuf, source: &RawDocument, left_out: &[&str]) {
-    for element in source.iter_elements().filter_map(Result::ok) {
-        if let (false, Ok(value)) = (left_out.contains(&element.key().as_str()), element.value()) {
-            target.append(CString::from(element.key()), RawBson::from(value));
-        }
-    }
-}
-
 impl AwaitTopology {
-    /// What to wait for when the client is told nothing but the topology again.
-    pub(super) fn plain(command: &Command<'_>) -> RawDocumentBuf {
-        let mut plain = RawDocumentBuf::new();
-        append_all(&mut plain, command.body, &["speculativeAuthenticate", "saslSupportedMechs", "client"]);
-        plain
+    /// The hello of the next round: the client is told nothing but the topology again.
+    pub(super) fn plain(body: &RawDocument) -> RawDocumentBuf {
+        copy_without(body, &["speculativeAuthenticate", "saslSupportedMechs", "client"])
     }
 }
 

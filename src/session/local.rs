@@ -43,9 +43,7 @@ pub(super) fn answer(command: &str, body: &RawDocument, context: &Context<'_>) -
             || Err(CommandError::new(ErrorCode::HostUnreachable, "the upstream's identity is not known yet")),
             |reply| Ok(UpstreamPicture::repeat(reply)),
         ),
-        "getLastError" => {
-            Err(CommandError::new(ErrorCode::Location(5_739_000), "getLastError command is not supported"))
-        }
+        "getLastError" => Err(CommandError::new(ErrorCode::Location(5_739_000), "getLastError command is not supported")),
         "waitForFailPoint" => Err(wait_for_fail_point(body)),
         "whatsmyuri" => Ok(rawdoc! { "you": context.client_address.to_string(), "ok": 1.0 }),
         "getnonce" => Ok(rawdoc! { "nonce": nonce(context), "ok": 1.0 }),

@@ -28,7 +28,7 @@ mod tests;
 
 use std::net::IpAddr;
 
-use bson::raw::{RawDocumentBuf, cstr};
+use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
 pub use self::address::{Cidr, ClientAddress, InvalidCidr};
 pub use self::event::Event;
@@ -98,7 +98,8 @@ pub enum Effect {
 ///
 /// Wait until the picture's topology version differs from [`topology_version`](Self::topology_version) (at once, if it does
 /// already) or [`max_await_ms`](Self::max_await_ms) have passed; then send what [`Session::hello_again`] gives. With
-/// [`exhaust`](Self::exhaust) every reply says `moreToCome` and it all begins again, unless the reply is an error.
+/// [`exhaust`](Self::exhaust) every reply says `moreToCome` and it all begins again; look at it once the reply is made, for an error
+/// ends the stream.
 #[derive(Debug)]
 pub struct AwaitTopology {
     /// What the client knows already.
@@ -127,6 +128,23 @@ pub struct Session {
     compression: Vec<String>,
     /// Whether a hello said that the client is a mongod or mongos.
     internal_client: bool,
+}
+
+/// A command that begins an authentication, or the same inside a hello.
+#[derive(Clone, Copy)]
+struct Request<'a> {
+    body: &'a RawDocument,
+    database: &'a str,
+    speculative: bool,
+    /// The `apiStrict` of the command, of the hello if it is inside one.
+    is_strict: bool,
+}
+
+impl<'a> Request<'a> {
+    fn of(command: &Command<'a>) -> Self {
+        let is_strict = commands::is_strict(command.body);
+        Self { body: command.body, database: command.database, speculative: false, is_strict }
+    }
 }
 
 enum Outcome {
@@ -231,19 +249,22 @@ impl Session {
     /// The reply to a hello that waited, and what to log and count. `awaited` is made ready for the next round.
     pub fn hello_again(&mut self, awaited: &mut AwaitTopology, context: &Context<'_>) -> (RawDocumentBuf, Vec<Event>) {
         let mut events = Vec::new();
+        let body = awaited.body.clone();
         let command = Command {
             name: &awaited.name,
             database: &awaited.database,
-            body: &awaited.body,
+            body: &body,
             protocol: awaited.protocol,
             exhaust_allowed: awaited.exhaust,
         };
         let reply = match self.finish_hello(&command, context, &mut events) {
             Ok(reply) => reply,
-            Err(error) => error.to_reply(),
+            Err(error) => {
+                awaited.exhaust = false;
+                error.to_reply()
+            }
         };
-        let plain = AwaitTopology::plain(&command);
-        awaited.body = plain;
+        awaited.body = AwaitTopology::plain(&body);
         if let Some(version) = context.picture.topology_version() {
             awaited.topology_version = version;
         }
@@ -251,12 +272,7 @@ impl Session {
     }
 
     /// The order of the checks is mongod's: the fact sheet "wire protocol", section 1.4.
-    fn judge(
-        &mut self,
-        command: &Command<'_>,
-        context: &Context<'_>,
-        events: &mut Vec<Event>,
-    ) -> Result<Outcome, CommandError> {
+    fn judge(&mut self, command: &Command<'_>, context: &Context<'_>, events: &mut Vec<Event>) -> Result<Outcome, CommandError> {
         if let Some(permit) = self.permit(command.name, context.policy) {
             return Ok(Outcome::Forward(permit));
         }
@@ -283,7 +299,6 @@ impl Session {
 
     fn check_arguments(&mut self, command: &Command<'_>, name: &str, context: &Context<'_>) -> Result<(), CommandError> {
         let body = command.body;
-        let is_hello = matches!(name, "hello" | "isMaster");
         match name {
             "hello" | "isMaster" => self.check_client_metadata(body)?,
             "saslStart" => sasl::check_start(body, false)?,
@@ -297,7 +312,7 @@ impl Session {
             judges_sessions: free || self.state.is_authenticated(),
             trusted: free || matches!(self.state, State::Member(_)),
         };
-        generic::check_request(body, is_hello, situation)?;
+        generic::check_request(body, situation)?;
         generic::check_session(body, situation, self.state.digest().as_deref())
     }
 
@@ -315,19 +330,22 @@ impl Session {
                 }
                 return self.finish_hello(command, context, events).map(Outcome::Reply);
             }
-            "saslStart" => self.sasl_start(command.body, command.database, context, false, events)?,
+            "saslStart" => self.sasl_start(Request::of(command), context, events)?,
             "saslContinue" => self.sasl_continue(command.body, context, events)?,
-            "authenticate" => self.authenticate(command.body, command.database, context, false, events)?,
+            "authenticate" => self.authenticate(Request::of(command), context, events)?,
             "connectionStatus" => {
                 if let Some(user) = self.state.stored_user().cloned() {
-                    events.extend(context.users.iter().find(|(name, _)| *name == user).and_then(|(_, found)| self.refresh_user(found)));
+                    events.extend(
+                        context.users.iter().find(|(name, _)| *name == user).and_then(|(_, found)| self.refresh_user(found)),
+                    );
                 }
                 return Ok(Outcome::Reply(self.connection_status(command.body)));
             }
             "logout" => return Ok(Outcome::Reply(self.logout(command.database, events))),
             // Whatever else does not need authentication in some other server is refused here: it is not ours to answer.
             other => {
-                let unauthorized = || CommandError::new(ErrorCode::Unauthorized, format!("command {other} requires authentication"));
+                let unauthorized =
+                    || CommandError::new(ErrorCode::Unauthorized, format!("command {other} requires authentication"));
                 return local::answer(other, command.body, context).ok_or_else(unauthorized)?.map(Outcome::Reply);
             }
         };

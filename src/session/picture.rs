@@ -187,9 +187,8 @@ fn read_commands(list_commands: &RawDocument) -> Option<HashMap<String, CommandD
         let description = element.value().ok()?.as_document()?;
         let flag = |name| value(description, name).is_some_and(is_true);
         let api_versions = value(description, "apiVersions").and_then(RawBsonRef::as_array);
-        let in_api_version_1 = api_versions.is_some_and(|versions| {
-            versions.into_iter().filter_map(Result::ok).any(|version| version.as_str() == Some("1"))
-        });
+        let in_api_version_1 = api_versions
+            .is_some_and(|versions| versions.into_iter().filter_map(Result::ok).any(|version| version.as_str() == Some("1")));
         let name = element.key().as_str().to_owned();
         let command = CommandDescription {
             name: name.clone(),

@@ -13,9 +13,10 @@ use bson::{Binary, rawdoc, spec::BinarySubtype};
 
 use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
+use super::policy::MONGODB_X509;
 use super::users::{UserLookup, UserRecord};
 use super::values::{document, element, text, value};
-use super::{Context, Evidence, Session, commands};
+use super::{Context, Evidence, Request, Session, commands};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::{AwaitClientFinal, ClientFirst, Credential, Mechanism, Proof, ScramError, decoy};
@@ -74,6 +75,9 @@ struct Payload {
     as_text: bool,
 }
 
+/// The credentials that a proof is tried against, and the record that they come from.
+type Known = (Vec<Arc<Credential>>, Option<Arc<UserRecord>>);
+
 /// A failure: what the client gets, and why.
 struct Failure {
     error: CommandError,
@@ -95,7 +99,7 @@ impl From<CommandError> for Failure {
 /// Decodes base64 as mongod does, with its errors for a SASL payload.
 pub(super) fn decode_base64(text: &str) -> Result<Vec<u8>, CommandError> {
     let failed = |code, why| Err(CommandError::new(ErrorCode::Location(code), format!("Failed decoding SASL payload: {why}")));
-    if text.len() % 4 != 0 {
+    if !text.len().is_multiple_of(4) {
         return failed(10270, "invalid base64");
     }
     BASE64.decode(text).or_else(|_| failed(40537, "Invalid base64 character"))
@@ -143,11 +147,11 @@ pub(super) fn user_wanted(body: &RawDocument, database: &str, context: &Context<
 }
 
 /// The mechanism, if it is one that goes through `saslStart` on this database.
-fn mechanism(name: &str, user: Option<&UserName>, database: &str, context: &Context<'_>) -> Result<Mechanism, CommandError> {
+fn mechanism(name: &str, database: &str, context: &Context<'_>) -> Result<Mechanism, CommandError> {
     let mechanism = Mechanism::from_name(name);
-    // Members are not subject to the list of mechanisms.
-    let is_member = mechanism.is_some() && user.is_some_and(UserName::is_system);
-    if !is_member && !context.policy.is_enabled(name) {
+    // Members use these two whatever the list of mechanisms says; for users they are found to be disabled later.
+    let of_members = matches!(mechanism, Some(Mechanism::ScramSha256)) || name == MONGODB_X509;
+    if !of_members && !context.policy.is_enabled(name) {
         let text = format!("Received authentication for mechanism {name} which is not enabled");
         return Err(CommandError::new(ErrorCode::MechanismUnavailable, text));
     }
@@ -157,13 +161,8 @@ fn mechanism(name: &str, user: Option<&UserName>, database: &str, context: &Cont
     })
 }
 
-/// The credentials that a proof is tried against, and the record that they come from.
-fn credentials(
-    first: &ClientFirst,
-    user: &UserName,
-    mechanism: Mechanism,
-    context: &Context<'_>,
-) -> Result<(Vec<Arc<Credential>>, Option<Arc<UserRecord>>), ScramError> {
+/// What is known of a user.
+fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, context: &Context<'_>) -> Result<Known, ScramError> {
     if user.is_system() {
         if mechanism == Mechanism::ScramSha1 {
             return Err(ScramError::NoSystemCredential);
@@ -173,10 +172,15 @@ fn credentials(
         }
         return Ok((context.policy.system_credentials.clone(), None));
     }
+    if !context.policy.is_enabled(mechanism.name()) {
+        return Err(ScramError::MechanismDisabled(mechanism));
+    }
     // The decoy is made for everybody, so that its making does not tell who is known.
-    let decoy = context.policy.decoy_secret.as_ref().map(|secret| {
-        Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism)))
-    });
+    let decoy = context
+        .policy
+        .decoy_secret
+        .as_ref()
+        .map(|secret| Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism))));
     let unknown = |error| decoy.map_or(Err(error), |decoy| Ok((vec![decoy], None)));
     match context.user(user) {
         // A name that is not UTF-8 is nobody's; `user` holds it with replacement characters, which could be somebody's.
@@ -192,12 +196,11 @@ impl Session {
     /// Runs a `saslStart` whose arguments were checked; the answer has no `ok` yet.
     pub(super) fn sasl_start(
         &mut self,
-        body: &RawDocument,
-        database: &str,
+        request: Request<'_>,
         context: &Context<'_>,
-        speculative: bool,
         events: &mut Vec<Event>,
     ) -> Result<RawDocumentBuf, CommandError> {
+        let Request { body, database, speculative, .. } = request;
         let asked = match std::mem::take(&mut self.conversation) {
             Conversation::Asked(asked) => asked,
             _ => None,
@@ -206,7 +209,7 @@ impl Session {
         let payload = Payload::read(body)?;
         let first = ClientFirst::parse(&payload.bytes);
         let user = first.as_ref().ok().map(|first| UserName::new(String::from_utf8_lossy(first.user()), database));
-        match self.begin(body, database, context, first, user.clone(), speculative) {
+        match self.begin(request, first, user.clone(), context) {
             Ok(challenge) => {
                 if let (Some(asked), Some(user)) = (asked, user)
                     && asked != user
@@ -225,14 +228,13 @@ impl Session {
 
     fn begin(
         &mut self,
-        body: &RawDocument,
-        database: &str,
-        context: &Context<'_>,
+        request: Request<'_>,
         first: Result<ClientFirst, ScramError>,
         user: Option<UserName>,
-        speculative: bool,
+        context: &Context<'_>,
     ) -> Result<Vec<u8>, Failure> {
-        let mechanism = mechanism(text(body, "mechanism").unwrap_or_default(), user.as_ref(), database, context)?;
+        let Request { body, database, speculative, .. } = request;
+        let mechanism = mechanism(text(body, "mechanism").unwrap_or_default(), database, context)?;
         let skip_empty_exchange = skip_empty_exchange(body)?;
         let first = first?;
         let user = user.unwrap_or_else(|| UserName::new("", database));
@@ -268,9 +270,8 @@ impl Session {
         match conversation {
             Conversation::None | Conversation::Asked(_) => protocol_error("No SASL session state found"),
             Conversation::AwaitClientFinal { await_client_final, attempt, skip_empty_exchange } => {
-                let (proof, signature) = await_client_final
-                    .step(&payload.bytes)
-                    .map_err(|error| report(&attempt, Failure::from(error), events))?;
+                let (proof, signature) =
+                    await_client_final.step(&payload.bytes).map_err(|error| report(&attempt, Failure::from(error), events))?;
                 if skip_empty_exchange {
                     self.finish(proof, attempt, is_strict, context, events)?;
                 } else {

@@ -119,6 +119,7 @@ fn refuse(code: ErrorCode, text: String) -> Result<bool, Refusal> {
 
 impl Session {
     /// Lets a user in. `is_strict` is the command's `apiStrict`.
+    #[expect(clippy::needless_pass_by_value, reason = "evidence is used up")]
     pub(super) fn admit_user(
         &mut self,
         evidence: Evidence<'_>,
@@ -141,14 +142,14 @@ impl Session {
             let reason = "the user's authentication restrictions are not met".to_owned();
             return Err((CommandError::authentication_failed(), reason));
         }
-        let from_certificate =
-            matches!(evidence, Evidence::Certificate(peer) if !peer.roles.is_empty() && context.policy.allow_roles_from_x509_certificates);
+        let from_certificate = matches!(evidence, Evidence::Certificate(peer) if !peer.roles.is_empty() && context.policy.allow_roles_from_x509_certificates);
         let (name, record) = (Arc::new(record.name.clone()), Arc::clone(record));
         self.state = State::User(AuthenticatedUser { name, record, from_certificate });
         Ok(())
     }
 
     /// Lets a cluster member in.
+    #[expect(clippy::needless_pass_by_value, reason = "evidence is used up")]
     pub(super) fn admit_member(
         &mut self,
         evidence: Evidence<'_>,

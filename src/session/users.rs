@@ -122,9 +122,8 @@ impl UserRecord {
         let inside = |ranges: &Option<Vec<Cidr>>, address: Option<IpAddr>| {
             ranges.as_ref().is_none_or(|ranges| address.is_some_and(|address| ranges.iter().any(|range| range.contains(address))))
         };
-        let is_met = |restriction: &Restriction| {
-            inside(&restriction.client_source, client) && inside(&restriction.server_address, server)
-        };
+        let is_met =
+            |restriction: &Restriction| inside(&restriction.client_source, client) && inside(&restriction.server_address, server);
         self.restrictions.iter().all(|set| set.is_empty() || set.iter().any(is_met))
     }
 
@@ -207,7 +206,7 @@ fn read_ranges(restriction: &RawDocument, name: &str) -> Option<Option<Vec<Cidr>
 mod tests {
     use super::*;
 
-    fn user(changes: RawDocumentBuf) -> RawDocumentBuf {
+    fn user(changes: &RawDocument) -> RawDocumentBuf {
         let mut user = rawdoc! {
             "user": "ann", "db": "app", "credentials": {}, "inheritedPrivileges": [],
             "inheritedRoles": [{ "role": "zz", "db": "aa" }, { "role": "read", "db": "b" }, { "role": "aa", "db": "zz" }, { "role": "aa", "db": "b" }],
@@ -219,14 +218,17 @@ mod tests {
         user
     }
 
-    fn restricted(own: bson::raw::RawArrayBuf, inherited: bson::raw::RawArrayBuf) -> UserRecord {
-        let restrictions = rawdoc! { "authenticationRestrictions": own, "inheritedAuthenticationRestrictions": inherited };
+    fn restricted(restrictions: &RawDocument) -> UserRecord {
         UserRecord::from_users_info(&user(restrictions)).unwrap()
+    }
+
+    fn free() -> UserRecord {
+        restricted(&rawdoc! { "authenticationRestrictions": [], "inheritedAuthenticationRestrictions": [] })
     }
 
     #[test]
     fn roles_are_sorted_by_database_and_role() {
-        let record = restricted(bson::rawarray![], bson::rawarray![]);
+        let record = free();
         let roles: Vec<_> = record.roles.iter().map(|role| format!("{}.{}", role.database, role.role)).collect();
         assert_eq!(roles, ["aa.zz", "b.aa", "b.read", "zz.aa"]);
     }
@@ -235,25 +237,30 @@ mod tests {
     fn of_each_set_of_restrictions_one_has_to_be_met() {
         let local: Option<IpAddr> = Some("127.0.0.1".parse().unwrap());
         let far: Option<IpAddr> = Some("203.0.113.1".parse().unwrap());
-        let free = restricted(bson::rawarray![], bson::rawarray![]);
-        assert!(free.may_connect(far, local) && free.may_connect(None, None));
+        assert!(free().may_connect(far, local) && free().may_connect(None, None));
 
-        let one_of_two = restricted(
-            bson::rawarray![{ "clientSource": ["10.0.0.0/8"] }, { "clientSource": ["127.0.0.1"], "serverAddress": ["127.0.0.1"] }],
-            bson::rawarray![],
-        );
+        let one_of_two = restricted(&rawdoc! {
+            "authenticationRestrictions": [
+                { "clientSource": ["10.0.0.0/8"] },
+                { "clientSource": ["127.0.0.1"], "serverAddress": ["127.0.0.1"] },
+            ],
+            "inheritedAuthenticationRestrictions": [],
+        });
         assert!(one_of_two.may_connect(local, local));
         assert!(!one_of_two.may_connect(local, far));
         assert!(!one_of_two.may_connect(None, local));
 
-        let inherited = restricted(bson::rawarray![], bson::rawarray![[{ "clientSource": ["127.0.0.1/32"] }, { "serverAddress": ["1.2.3.4/32"] }]]);
+        let inherited = restricted(&rawdoc! {
+            "authenticationRestrictions": [],
+            "inheritedAuthenticationRestrictions": [[{ "clientSource": ["127.0.0.1/32"] }, { "serverAddress": ["1.2.3.4/32"] }]],
+        });
         assert!(inherited.may_connect(local, local));
         assert!(!inherited.may_connect(far, local));
     }
 
     #[test]
     fn a_user_whose_restrictions_were_not_asked_for_is_unusable() {
-        let error = UserRecord::from_users_info(&user(rawdoc! {})).unwrap_err();
+        let error = UserRecord::from_users_info(&user(&rawdoc! {})).unwrap_err();
         assert_eq!(error, UserDocumentError("authenticationRestrictions"));
     }
 

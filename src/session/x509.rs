@@ -14,7 +14,7 @@ use super::policy::MONGODB_X509;
 use super::sasl::Conversation;
 use super::users::{UserLookup, UserRecord};
 use super::values::text;
-use super::{Context, Evidence, Session, commands};
+use super::{Context, Evidence, Request, Session};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::Mechanism;
@@ -97,12 +97,11 @@ impl Session {
     /// Runs an `authenticate` whose arguments were checked; the answer has no `ok` yet.
     pub(super) fn authenticate(
         &mut self,
-        body: &RawDocument,
-        database: &str,
+        request: Request<'_>,
         context: &Context<'_>,
-        speculative: bool,
         events: &mut Vec<Event>,
     ) -> Result<RawDocumentBuf, CommandError> {
+        let Request { body, speculative, .. } = request;
         self.conversation = Conversation::None;
         let subject = context.peer.map(|peer| peer.subject.as_str().to_owned()).filter(|subject| !subject.is_empty());
         let failed = |(error, reason): (CommandError, String), events: &mut Vec<Event>| {
@@ -115,10 +114,7 @@ impl Session {
             });
             error
         };
-        let is_strict = commands::is_strict(body);
-        let (peer, user) = self
-            .identify(body, database, is_strict, context, events)
-            .map_err(|failure| failed(failure, events))?;
+        let (peer, user) = self.identify(request, context, events).map_err(|failure| failed(failure, events))?;
         let subject = peer.subject.as_str().to_owned();
         let answer = rawdoc! { "dbname": EXTERNAL, "user": subject.as_str() };
         let cluster = user.is_system();
@@ -129,9 +125,7 @@ impl Session {
 
     fn identify<'a>(
         &mut self,
-        body: &RawDocument,
-        database: &str,
-        is_strict: bool,
+        request: Request<'_>,
         context: &Context<'a>,
         events: &mut Vec<Event>,
     ) -> Result<(&'a PeerIdentity, UserName), (CommandError, String)> {
@@ -139,6 +133,7 @@ impl Session {
             let reason = error.to_string();
             (error, reason)
         };
+        let Request { body, database, is_strict, .. } = request;
         let peer = claimed(body, database, context).map_err(with_reason)?;
         if is_member(peer, context) {
             if context.policy.accepts_x509_members() {

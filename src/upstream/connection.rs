@@ -73,7 +73,8 @@ impl Connection {
     async fn receive(&mut self) -> Result<(RawDocumentBuf, u32), UpstreamError> {
         loop {
             let available = self.channel.incoming.available();
-            let header = Header::peek(available, MAX_MESSAGE_SIZE).map_err(|reason| UpstreamError::Protocol(reason.to_string()))?;
+            let header =
+                Header::peek(available, MAX_MESSAGE_SIZE).map_err(|reason| UpstreamError::Protocol(reason.to_string()))?;
             let length = header.and_then(|header| usize::try_from(header.message_length).ok());
             if let Some(bytes) = length.and_then(|length| available.get(..length)) {
                 let ReplyMessage { flags, body, .. } =

@@ -57,6 +57,8 @@ pub(super) struct Element<'a> {
     class: u8,
     constructed: bool,
     tag: u32,
+    /// Whether an end-of-contents mark follows the content.
+    marked: bool,
     content: &'a [u8],
     whole: &'a [u8],
 }
@@ -87,7 +89,7 @@ impl<'a> Element<'a> {
 
     /// The elements inside.
     pub(super) fn children(&self) -> Reader<'a> {
-        Reader::new(self.content)
+        Reader { rest: self.content, marked: self.marked }
     }
 
     /// The content of a primitive element.
@@ -122,11 +124,13 @@ fn join_parts(mut parts: Reader<'_>, depth: u8, octets: &mut Vec<u8>) -> Result<
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
+    /// Whether an end-of-contents mark follows the input.
+    marked: bool,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(input: &'a [u8]) -> Self {
-        Self { rest: input }
+        Self { rest: input, marked: false }
     }
 
     /// The next element, `None` at the end of the input.
@@ -138,14 +142,15 @@ impl<'a> Reader<'a> {
             return Err(DerError::EndOfContents);
         }
         let start = self.rest;
-        let (header, after_header) = Header::read(start)?;
+        let (header, after_header) = Header::read(start, self.marked)?;
         let (content, after) = match header.length {
             Some(length) => after_header.split_at_checked(length).ok_or(DerError::Truncated)?,
             None => split_at_end_of_contents(after_header)?,
         };
         self.rest = after;
         let whole = before(start, after);
-        Ok(Some(Element { class: header.class, constructed: header.constructed, tag: header.tag, content, whole }))
+        let Header { class, constructed, tag, length } = header;
+        Ok(Some(Element { class, constructed, tag, marked: length.is_none(), content, whole }))
     }
 
     /// The next element, which must be there and be of this class and tag.
@@ -185,14 +190,14 @@ struct Header {
 }
 
 impl Header {
-    fn read(input: &[u8]) -> Result<(Self, &[u8]), DerError> {
+    fn read(input: &[u8], marked: bool) -> Result<(Self, &[u8]), DerError> {
         let (&first, rest) = input.split_first().ok_or(DerError::Truncated)?;
         let constructed = first & 0x20 != 0;
         let (tag, rest) = match first & 0x1f {
             0x1f => long_tag(rest)?,
             short => (u32::from(short), rest),
         };
-        let (length, rest) = length(rest)?;
+        let (length, rest) = length(rest, marked)?;
         if length.is_none() && !constructed {
             return Err(DerError::Length);
         }
@@ -212,8 +217,8 @@ fn long_tag(mut input: &[u8]) -> Result<(u32, &[u8]), DerError> {
     }
 }
 
-/// Leading zeros are fine; with the long form at least one byte must follow the length, a quirk of OpenSSL.
-fn length(input: &[u8]) -> Result<(Option<usize>, &[u8]), DerError> {
+/// Leading zeros are fine; with the long form at least one byte must follow the length, a quirk of OpenSSL. The mark counts.
+fn length(input: &[u8], marked: bool) -> Result<(Option<usize>, &[u8]), DerError> {
     let (&first, rest) = input.split_first().ok_or(DerError::Truncated)?;
     if first == 0x80 {
         return Ok((None, rest));
@@ -222,7 +227,7 @@ fn length(input: &[u8]) -> Result<(Option<usize>, &[u8]), DerError> {
         return Ok((Some(usize::from(first)), rest));
     }
     let (bytes, rest) = rest.split_at_checked(usize::from(first & 0x7f)).ok_or(DerError::Truncated)?;
-    if rest.is_empty() {
+    if rest.is_empty() && !marked {
         return Err(DerError::Truncated);
     }
     let mut length: usize = 0;
@@ -248,7 +253,7 @@ fn split_at_end_of_contents(input: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
         if rest.is_empty() {
             return Err(DerError::EndOfContents);
         }
-        let (header, after_header) = Header::read(rest)?;
+        let (header, after_header) = Header::read(rest, false)?;
         rest = match header.length {
             Some(length) => after_header.get(length..).ok_or(DerError::Truncated)?,
             None => {
@@ -292,6 +297,12 @@ mod tests {
         let element = one(input).unwrap();
         assert_eq!(element.content(), b"\x30\x80\x0c\x02\0\0\0\0\x02\x01\x05");
         assert_eq!(element.whole(), &input[..15]);
+    }
+
+    #[test]
+    fn an_empty_long_length_needs_something_after_it_be_it_a_mark() {
+        assert_eq!(one(b"\x30\x03\x31\x81\x00").unwrap().children().next().unwrap_err(), DerError::Truncated);
+        assert!(one(b"\x30\x80\x31\x81\x00\0\0").unwrap().children().next().unwrap().is_some());
     }
 
     #[test]

@@ -24,6 +24,8 @@ mod time;
 
 pub use ca_trusts::CaTrusts;
 pub use certificate::Certificate;
+pub use der::DerError;
 pub use dn::DistinguishedName;
 pub use membership::MembershipRule;
 pub use peer::PeerIdentity;
+pub use preparation::PreparationError;

@@ -21,6 +21,14 @@ pub enum RolesError {
     /// Something must come and nothing does.
     #[error("buffer size too small to read (1) bytes out of buffer[0] at offset: 0")]
     Missing,
+    /// A length of more octets than there are.
+    #[error("Invalid advance ({octets}) past end of buffer[{left}] at offset: 2")]
+    LengthOctets {
+        /// How many octets the length should have.
+        octets: usize,
+        /// How many octets there are.
+        left: usize,
+    },
     /// A length that is impossible, or a last element without content.
     #[error("Invalid DER length")]
     Length,
@@ -48,13 +56,14 @@ impl RolesError {
     #[must_use]
     pub const fn code(&self) -> ErrorCode {
         match self {
-            Self::Missing => ErrorCode::Overflow,
+            Self::Missing | Self::LengthOctets { .. } => ErrorCode::Overflow,
             _ => ErrorCode::InvalidSSLConfiguration,
         }
     }
 }
 
-/// The roles in the value of the extension, in their order, each once. At least one, as an empty SET is refused.
+/// The roles in the value of the extension, in their order, each once. An empty SET is refused, but for one written with
+/// an indefinite length, which has no roles.
 ///
 /// # Errors
 /// [`RolesError`], exactly where mongod closes the connection (but for [`RolesError::NotUtf8`]).
@@ -107,7 +116,7 @@ fn length(input: &[u8]) -> Result<(usize, &[u8]), RolesError> {
     if count > 8 {
         return Err(RolesError::Length);
     }
-    let (bytes, rest) = rest.split_at_checked(count).ok_or(RolesError::Missing)?;
+    let (bytes, rest) = rest.split_at_checked(count).ok_or(RolesError::LengthOctets { octets: count, left: rest.len() })?;
     let length = bytes.iter().fold(0_u64, |length, byte| length << 8 | u64::from(*byte));
     Ok((usize::try_from(length).map_err(|_| RolesError::Length)?, rest))
 }
@@ -148,8 +157,19 @@ mod tests {
     }
 
     #[test]
+    fn a_name_may_be_empty_where_something_follows_it() {
+        assert_eq!(roles(&tlv(0x31, &role(b"", b"admin"))).unwrap(), [name("", "admin")]);
+    }
+
+    #[test]
+    fn an_indefinite_length_counts_as_none() {
+        assert_eq!(roles(&[&b"\x31\x80"[..], &role(b"root", b"admin"), b"\0\0"].concat()).unwrap(), []);
+    }
+
+    #[test]
     fn the_errors_are_mongods() {
-        let cases: [(Vec<u8>, &str); 13] = [
+        let cases: [(Vec<u8>, &str); 14] = [
+            (b"\x31\x84\x00".to_vec(), "15 Invalid advance (4) past end of buffer[1] at offset: 2"),
             (vec![], "15 buffer size too small to read (1) bytes out of buffer[0] at offset: 0"),
             (tlv(0x31, b""), "140 Invalid DER length"),
             (tlv(0x31, &role(b"", b"")), "140 Invalid DER length"),

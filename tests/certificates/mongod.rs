@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -19,8 +20,12 @@ use super::pki::{Authority, Key, Kind, Template, pem};
 /// The longest that anything here may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-pub(crate) fn program() -> Option<OsString> {
-    std::env::var_os("DOORWARD_TEST_MONGOD").or_else(|| std::env::var_os("MONGOD"))
+/// The mongod that all tests compare with; fetched when there is none.
+pub(crate) fn program() -> OsString {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support/get-mongod");
+    let output = Command::new(script).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "no mongod could be had");
+    String::from_utf8(output.stdout).unwrap().trim().into()
 }
 
 /// A running mongod, ended when it goes.

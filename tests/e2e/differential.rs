@@ -1,14 +1,11 @@
 //! The conversations of `conversations.jsonl`, run against a real mongod and against doorward with the same flags: what comes
 //! back must be the same.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::conversation::{self, Conversation};
-use super::support::mongod::Mongod;
 use super::support::servers::{Server, Target, flags, key_file, target, tls_flags};
-use super::support::{assert_no_failures, json, run};
+use super::support::{assert_no_failures, json};
 
 /// Runs every conversation of the table for these servers.
 fn compare(servers: &str, flags: &[String]) {
@@ -99,24 +96,6 @@ fn with_members_by_certificate() {
 }
 
 #[test]
-fn before_the_first_user() {
-    let empty = || run::folder("empty");
-    let mongod = Mongod::start_in(&empty(), &flags("--auth")).expect("a mongod");
-    let mongod = Server { process: mongod.process, port: mongod.port, backend: None };
-    let under_test = match target() {
-        Target::Mongod => {
-            let other = Mongod::start_in(&empty(), &flags("--auth")).expect("a mongod");
-            Server { process: other.process, port: other.port, backend: None }
-        }
-        Target::Doorward => {
-            let backend = Mongod::start_in(&empty(), &flags("--noauth")).expect("a backend");
-            Server::doorward(&Arc::new(backend), &flags("--auth")).expect("doorward")
-        }
-    };
-    compare_servers("no users", false, &mongod, &under_test);
-}
-
-#[test]
 fn every_conversation_is_run_by_a_test_here() {
     let run = [
         "open",
@@ -130,7 +109,6 @@ fn every_conversation_is_run_by_a_test_here() {
         "mechanisms-tls",
         "sendx509",
         "x509",
-        "no users",
     ];
     let conversations = conversation::all();
     for conversation in &conversations {

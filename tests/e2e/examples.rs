@@ -1,14 +1,15 @@
 //! Every file in `config/` starts as it is, once the paths and ports in it are those of this machine.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use bson::doc;
 
 use super::support::connection::Connection;
+use super::support::mongod::Mongod;
 use super::support::pki::pki;
-use super::support::process::Process;
-use super::support::servers::{key_file, shared_backend};
-use super::support::{mongod, run, tls};
+use super::support::servers::{doorward_with, flags, key_file, shared_backend, tls_flags};
+use super::support::{run, tls};
 
 /// The example files.
 fn examples() -> Vec<std::path::PathBuf> {
@@ -18,40 +19,51 @@ fn examples() -> Vec<std::path::PathBuf> {
     paths.filter(|path| path.extension().is_some_and(|extension| extension == "conf")).collect()
 }
 
-/// The example with this machine's paths: every absolute path is replaced by what its option needs, every address by ours.
-fn localised(text: &str, port: u16) -> String {
-    let pki = pki();
-    let mut path: Vec<&str> = Vec::new();
-    let mut lines = Vec::new();
-    for line in text.lines() {
-        let content = line.split(" #").next().unwrap_or_default().trim_end();
-        let Some((name, value)) =
-            content.trim_start().split_once(':').filter(|(name, _)| !name.starts_with('#') && !name.starts_with('-'))
-        else {
-            lines.push(line.to_owned());
-            continue;
-        };
-        let depth = (content.len() - content.trim_start().len()) / 2;
-        path.truncate(depth);
-        path.push(name);
-        let value = value.trim();
-        let replacement = match name {
-            _ if value.is_empty() => None,
-            "CAFile" | "clusterCAFile" => Some(pki.ca_file()),
-            "certificateKeyFile" | "clusterFile" if path.contains(&"upstream") => Some(pki.file("member")),
-            "certificateKeyFile" | "clusterFile" => Some(pki.file("server")),
-            "CRLFile" => Some(pki.empty_crl_file()),
-            "keyFile" => Some(key_file()),
-            "address" => Some(format!("\"127.0.0.1:{}\"", shared_backend().port)),
-            "port" if path == ["net", "port"] => Some(port.to_string()),
-            "port" => Some("0".to_owned()),
-            "bindIp" => Some("127.0.0.1".to_owned()),
-            "pathPrefix" | "path" | "pidFilePath" => Some(run::folder("example").join(name).display().to_string()),
-            _ => None,
-        };
-        lines.push(replacement.map_or_else(|| line.to_owned(), |new| format!("{}{name}: {new}", "  ".repeat(depth))));
+/// A backend as the example wants it.
+fn backend_for(text: &str) -> Arc<Mongod> {
+    let with = |flags: Vec<String>| Arc::new(Mongod::start(&flags).expect("a backend"));
+    if text.contains("\n    authentication: x509") {
+        with([tls_flags("requireTLS"), flags("--clusterAuthMode x509")].concat())
+    } else if text.contains("\n    authentication: keyFile") {
+        with(flags(&format!("--keyFile {}", key_file())))
+    } else {
+        shared_backend()
     }
-    lines.join("\n")
+}
+
+/// The example with this machine's paths: what names a file gets one of these tests, the upstream is our backend.
+fn localised(text: &str, backend: u16) -> String {
+    let mut sections: Vec<String> = Vec::new();
+    let lines = text.lines().map(|line| {
+        let content = line.split(" #").next().unwrap_or_default();
+        let indent = content.len() - content.trim_start().len();
+        let Some((name, value)) = content.trim().split_once(':').filter(|(name, _)| !name.starts_with(['#', '-'])) else {
+            return line.to_owned();
+        };
+        sections.truncate(indent / 2);
+        sections.push(name.to_owned());
+        let option = sections.join(".");
+        let replacement = replacement(&option, backend).filter(|_| !value.trim().is_empty());
+        replacement.map_or_else(|| line.to_owned(), |new| format!("{}{name}: {new}", &content[..indent]))
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// What an option must say on this machine.
+fn replacement(option: &str, backend: u16) -> Option<String> {
+    let pki = pki();
+    let of_upstream = option.starts_with("proxy.upstream.");
+    Some(match option.rsplit('.').next()? {
+        "CAFile" | "clusterCAFile" => pki.ca_file(),
+        "certificateKeyFile" | "clusterFile" => pki.file(if of_upstream { "member" } else { "server" }),
+        "CRLFile" => pki.empty_crl_file(),
+        "keyFile" if option == "proxy.tls.keyFile" => pki.file("server"),
+        "keyFile" => key_file(),
+        "address" => format!("localhost:{backend}"),
+        "port" if option.starts_with("proxy.admin") => "0".to_owned(),
+        "path" | "pidFilePath" => run::folder("example").join("file").display().to_string(),
+        _ => return None,
+    })
 }
 
 #[test]
@@ -60,24 +72,14 @@ fn every_example_starts_and_answers() {
     assert!(examples.len() >= 4, "sidecar, gateway, dev, transition: {examples:?}");
     for example in examples {
         let text = std::fs::read_to_string(&example).expect("a file");
-        let port = run::free_port();
-        let config = localised(&text, port);
-        let file = run::private_file("example.conf", &config);
-        let _ = std::fs::create_dir_all(file.with_extension("d"));
-        let arguments = ["--config".to_owned(), file.display().to_string()];
-        let process = Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments);
-        let logs_elsewhere = config.contains("destination: file");
-        if !logs_elsewhere {
-            let _running =
-                mongod::started(process).unwrap_or_else(|refused| panic!("{}: {}\n{config}", example.display(), refused.printed));
-            assert!(answers(port), "{} does not answer", example.display());
-            continue;
-        }
-        let deadline = std::time::Instant::now() + super::support::PATIENCE;
-        while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(std::time::Instant::now() < deadline, "{}: {}\n{config}", example.display(), process.printed());
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        let backend = backend_for(&text);
+        let config = localised(&text, backend.port);
+        // Logged to standard output, where the start is seen.
+        let config = config.replace("destination: file", "quiet: false").replace("logAppend: true", "verbosity: 0");
+        let config: Vec<&str> = config.lines().filter(|line| !line.trim_start().starts_with("path:")).collect();
+        let sockets = run::folder("sockets");
+        let started = doorward_with(&config.join("\n"), &["--unixSocketPrefix".to_owned(), sockets.display().to_string()]);
+        let (_process, port) = started.unwrap_or_else(|refused| panic!("{}: {}", example.display(), refused.printed));
         assert!(answers(port), "{} does not answer", example.display());
     }
 }

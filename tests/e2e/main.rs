@@ -27,6 +27,8 @@ mod lifecycle;
 #[cfg(test)]
 mod listeners;
 #[cfg(test)]
+mod observability;
+#[cfg(test)]
 mod preauth;
 #[cfg(test)]
 mod relay;
@@ -36,6 +38,8 @@ mod restart;
 mod scram_cases;
 #[cfg(test)]
 mod tls_modes;
+#[cfg(test)]
+mod transcripts;
 #[cfg(test)]
 mod transition;
 #[cfg(test)]

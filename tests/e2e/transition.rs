@@ -4,7 +4,7 @@ use bson::doc;
 
 use super::support::connection::{Connection, code};
 use super::support::scram::{Login, Mechanism, must_log_in};
-use super::support::servers::{Server, Target, flags, key_file, target, tls_flags};
+use super::support::servers::{Server, flags, key_file, tls_flags};
 
 fn with_keyfile(transition: bool) -> Server {
     let more = if transition { " --transitionToAuth" } else { "" };
@@ -74,21 +74,4 @@ fn transition_needs_something_to_change_to() {
             refused.printed
         );
     }
-}
-
-#[test]
-fn the_log_names_every_connection_that_is_served_without_a_login() {
-    if target() == Target::Mongod {
-        return; // mongod keeps no such list; that is why an operator in transition wants doorward.
-    }
-    let server = with_keyfile(true);
-    let mut connection = server.connect();
-    connection.must(doc! {"hello": 1, "client": {
-        "application": {"name": "not-ready"}, "driver": {"name": "d", "version": "1"}, "os": {"type": "Linux"}
-    }});
-    assert_eq!(find(&mut connection), 0);
-    drop(connection);
-    let named = |line: &serde_json::Value| line.to_string().contains("not-ready") || line.to_string().contains("transition");
-    let any = |id: i64| server.process.wait_for_log_where(id, named);
-    any(51800).expect("client metadata in the log");
 }

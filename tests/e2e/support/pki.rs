@@ -60,8 +60,8 @@ enum Signer {
 /// What a certificate says.
 struct Plan {
     name: &'static str,
-    /// Organisation, organisational unit and common name; empty ones are left out.
-    subject: [&'static str; 3],
+    /// The attributes in the order of the certificate, with `/` between them.
+    subject: &'static str,
     signer: Signer,
     /// First and last year of validity; it begins and ends on January 1.
     years: (i32, i32),
@@ -78,28 +78,29 @@ const VALID: (i32, i32) = (2020, 2099);
 /// `SET { SEQUENCE { "read", "app" } }`.
 const READ_APP: &[u8] = b"\x31\x0d\x30\x0b\x0c\x04read\x0c\x03app";
 
-const fn plan(name: &'static str, subject: [&'static str; 3], usage: &'static [ExtendedKeyUsagePurpose]) -> Plan {
+const fn plan(name: &'static str, subject: &'static str, usage: &'static [ExtendedKeyUsagePurpose]) -> Plan {
     Plan { name, subject, signer: Signer::Authority, years: VALID, usage, roles: b"" }
 }
 
 /// Every certificate by its name in the tests.
 const PLANS: &[Plan] = &[
-    plan("server", ["doorward", "cluster", "server"], PEER),
-    plan("next server", ["doorward", "cluster", "next server"], PEER),
-    plan("member", ["doorward", "cluster", "member"], PEER),
-    plan("other member", ["elsewhere", "cluster", "member"], PEER),
-    plan("alice", ["doorward", "clients", "alice"], CLIENT),
-    plan("root", ["doorward", "clients", "r\u{f6},ot"], CLIENT),
-    plan("nobody", ["doorward", "clients", "nobody"], CLIENT),
-    plan("revoked", ["doorward", "clients", "alice"], CLIENT),
-    plan("no extended key usage", ["doorward", "clients", "alice"], &[]),
-    plan("server only", ["doorward", "clients", "alice"], SERVER),
-    plan("empty subject", ["", "", ""], CLIENT),
-    Plan { roles: READ_APP, ..plan("with roles", ["doorward", "clients", "roles"], CLIENT) },
-    Plan { signer: Signer::Stranger, ..plan("foreign", ["doorward", "clients", "alice"], CLIENT) },
-    Plan { signer: Signer::Itself, ..plan("self-signed", ["doorward", "clients", "alice"], CLIENT) },
-    Plan { years: (2020, 2021), ..plan("expired", ["doorward", "clients", "alice"], CLIENT) },
-    Plan { years: (2090, 2099), ..plan("future", ["doorward", "clients", "alice"], CLIENT) },
+    plan("server", "O=doorward/OU=cluster/CN=server", PEER),
+    plan("next server", "O=doorward/OU=cluster/CN=next server", PEER),
+    plan("member", "O=doorward/OU=cluster/CN=member", PEER),
+    plan("other member", "O=elsewhere/OU=cluster/CN=member", PEER),
+    plan("alice", "O=doorward/OU=clients/CN=alice", CLIENT),
+    plan("root", "O=doorward/OU=clients/CN=r\u{f6},ot", CLIENT),
+    plan("recorded", "CN=alice/OU=Users/O=Lab/C=US", CLIENT), // The client's certificate of the recorded transcripts.
+    plan("nobody", "O=doorward/OU=clients/CN=nobody", CLIENT),
+    plan("revoked", "O=doorward/OU=clients/CN=alice", CLIENT),
+    plan("no extended key usage", "O=doorward/OU=clients/CN=alice", &[]),
+    plan("server only", "O=doorward/OU=clients/CN=alice", SERVER),
+    plan("empty subject", "", CLIENT),
+    Plan { roles: READ_APP, ..plan("with roles", "O=doorward/OU=clients/CN=roles", CLIENT) },
+    Plan { signer: Signer::Stranger, ..plan("foreign", "O=doorward/OU=clients/CN=alice", CLIENT) },
+    Plan { signer: Signer::Itself, ..plan("self-signed", "O=doorward/OU=clients/CN=alice", CLIENT) },
+    Plan { years: (2020, 2021), ..plan("expired", "O=doorward/OU=clients/CN=alice", CLIENT) },
+    Plan { years: (2090, 2099), ..plan("future", "O=doorward/OU=clients/CN=alice", CLIENT) },
 ];
 
 impl Pki {
@@ -209,8 +210,13 @@ fn parameters(plan: &Plan, serial: usize) -> CertificateParams {
     };
     params.serial_number = Some(serial_number(serial));
     params.distinguished_name = DistinguishedName::new();
-    let types = [DnType::OrganizationName, DnType::OrganizationalUnitName, DnType::CommonName];
-    for (kind, value) in types.into_iter().zip(plan.subject).filter(|(_, value)| !value.is_empty()) {
+    for (kind, value) in plan.subject.split('/').filter_map(|attribute| attribute.split_once('=')) {
+        let kind = match kind {
+            "C" => DnType::CountryName,
+            "O" => DnType::OrganizationName,
+            "OU" => DnType::OrganizationalUnitName,
+            _ => DnType::CommonName,
+        };
         params.distinguished_name.push(kind, value);
     }
     params.extended_key_usages = plan.usage.to_vec();

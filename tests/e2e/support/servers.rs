@@ -84,13 +84,18 @@ pub(crate) fn upstream(port: u16) -> String {
     format!("proxy:\n  upstream:\n    address: \"127.0.0.1:{port}\"\n    authentication: none\n")
 }
 
-/// Starts doorward with this configuration file and these flags on a free port.
+/// Starts doorward with this configuration file and these flags on a free port, without a unix socket.
 pub(crate) fn doorward(config: &str, flags: &[String]) -> Result<(Process, u16), NotStarted> {
+    doorward_with(config, &[flags, &["--nounixsocket".to_owned()]].concat())
+}
+
+/// Starts doorward with this configuration file and these flags on a free port.
+pub(crate) fn doorward_with(config: &str, flags: &[String]) -> Result<(Process, u16), NotStarted> {
     let file = config_file(config);
     loop {
         let port = run::free_port();
         let mut arguments = vec!["--config".to_owned(), file.to_str().expect("UTF-8").to_owned()];
-        arguments.extend(["--bind_ip", "127.0.0.1", "--nounixsocket", "--port"].map(String::from));
+        arguments.extend(["--bind_ip", "127.0.0.1", "--port"].map(String::from));
         arguments.push(port.to_string());
         arguments.extend(flags.iter().cloned());
         match started(Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments)) {

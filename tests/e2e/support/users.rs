@@ -22,13 +22,19 @@ pub(crate) const USERS: &[User] = &[
     User { name: "sha256", database: "admin", password: "two", role: "readWriteAnyDatabase", mechanisms: &["SCRAM-SHA-256"] },
     User { name: "we,ird=u", database: "admin", password: "odd", role: "read", mechanisms: BOTH },
     User { name: "\u{fc}n\u{ef}", database: "admin", password: "odd", role: "read", mechanisms: BOTH },
+    User { name: "both", database: "admin", password: "pwboth", role: "readWriteAnyDatabase", mechanisms: BOTH },
+    User { name: "user1", database: "admin", password: "pw1", role: "readWriteAnyDatabase", mechanisms: &["SCRAM-SHA-1"] },
+    User { name: "user256", database: "admin", password: "pw256", role: "readWriteAnyDatabase", mechanisms: &["SCRAM-SHA-256"] },
     User { name: "app", database: "app", password: "app", role: "readWrite", mechanisms: BOTH },
     User { name: "o=dd, näme", database: "app", password: "pass\u{ad}wörd\u{2168}", role: "readWrite", mechanisms: BOTH },
 ];
 
 /// The certificate users: the subjects of client certificates that `pki` makes.
-pub(crate) const CERTIFICATE_USERS: &[(&str, &str)] =
-    &[("CN=alice,OU=clients,O=doorward", "readWriteAnyDatabase"), ("CN=r\\C3\\B6\\,ot,OU=clients,O=doorward", "root")];
+pub(crate) const CERTIFICATE_USERS: &[(&str, &str)] = &[
+    ("CN=alice,OU=clients,O=doorward", "readWriteAnyDatabase"),
+    ("C=US,O=Lab,OU=Users,CN=alice", "readWriteAnyDatabase"),
+    ("CN=r\\C3\\B6\\,ot,OU=clients,O=doorward", "root"),
+];
 
 /// The user of this name.
 pub(crate) fn user(name: &str) -> &'static User {

@@ -1,0 +1,146 @@
+//! What an operator sees: health, metrics, and a log that names reasons and never a secret.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bson::doc;
+
+use super::support::connection::Connection;
+use super::support::mongod::Mongod;
+use super::support::process::Process;
+use super::support::scram::{Login, Mechanism, must_log_in};
+use super::support::servers::{KEY, SECOND_KEY, doorward, flags, key_file, shared_backend, tls_flags, upstream};
+use super::support::{PATIENCE, run, users};
+
+/// Doorward with an admin port.
+struct Observed {
+    process: Process,
+    port: u16,
+    admin: u16,
+}
+
+fn observed(backend: u16, more: &[String]) -> Observed {
+    let admin = run::free_port();
+    let config = upstream(backend) + &format!("  admin:\n    bindIp: 127.0.0.1\n    port: {admin}\n");
+    let (process, port) = doorward(&config, more).expect("doorward");
+    Observed { process, port, admin }
+}
+
+impl Observed {
+    /// The status and body of a page of the admin port.
+    fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).expect("the admin port");
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        let status = text.split(' ').nth(1).and_then(|word| word.parse().ok()).expect("a status");
+        (status, text.split_once("\r\n\r\n").expect("a body").1.to_owned())
+    }
+
+    /// The sum of a metric over the lines that have all these labels.
+    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+        let (_, text) = self.get("/metrics");
+        let lines = text.lines().filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+
+    fn log_in(&self, password: &str) {
+        let mechanism = Mechanism::Sha256;
+        let login =
+            Login { mechanism, user: "alice", database: "admin", password, skip_empty_exchange: true, speculative: false };
+        login.run(&mut Connection::plain(self.port)).expect("replies");
+    }
+}
+
+#[test]
+fn doorward_is_healthy_at_once_and_ready_while_its_upstream_is_there() {
+    let mut backend = Mongod::backend();
+    let it = observed(backend.port, &flags("--auth"));
+    assert_eq!(it.get("/healthz").0, 200);
+    wait_until("ready", || it.get("/readyz").0 == 200);
+    backend.stop();
+    wait_until("not ready", || it.get("/readyz").0 == 503);
+    assert_eq!(it.get("/healthz").0, 200);
+    let _back = Mongod::start_on(backend.port, &backend.folder, &flags("--noauth")).expect("a restart");
+    wait_until("ready again", || it.get("/readyz").0 == 200);
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn logins_are_counted_by_mechanism_and_outcome() {
+    let it = observed(
+        shared_backend().port,
+        &[tls_flags("preferTLS"), flags("--auth --tlsAllowConnectionsWithoutCertificates")].concat(),
+    );
+    let scram = |code: &str| it.metric("doorward_authentications_total", &["mechanism=\"SCRAM-SHA-256\"", code]);
+    it.log_in("wonderland");
+    let (all, failed) = (scram(""), scram("AuthenticationFailed"));
+    assert!(all > 0.0 && failed == 0.0, "{}", it.get("/metrics").1);
+    it.log_in("wrong");
+    assert!(scram("") > all && scram("AuthenticationFailed") > 0.0, "{}", it.get("/metrics").1);
+    assert!(it.metric("doorward_connections_accepted_total", &[]) >= 2.0);
+    assert!(it.metric("doorward_certificate_days_left", &["certificateKeyFile"]) > 365.0);
+}
+
+#[test]
+fn what_is_relayed_is_counted() {
+    let it = observed(shared_backend().port, &flags("--auth"));
+    let mut connection = Connection::plain(it.port);
+    must_log_in(&mut connection, "alice", "admin", "wonderland");
+    let before = it.metric("doorward_relayed_bytes_total", &["to_client"]);
+    let operations = it.metric("doorward_operations_total", &["upstream"]);
+    connection.must(doc! {"find": "seed", "$db": "app"});
+    wait_until("bytes and operations are counted", || {
+        it.metric("doorward_relayed_bytes_total", &["to_client"]) > before
+            && it.metric("doorward_operations_total", &["upstream"]) > operations
+    });
+}
+
+#[test]
+fn who_is_not_ready_for_authentication_is_named_and_counted_in_transition() {
+    let it = observed(shared_backend().port, &flags(&format!("--keyFile {} --transitionToAuth", key_file())));
+    let mut connection = Connection::plain(it.port);
+    let client = doc! {"application": {"name": "not ready"}, "driver": {"name": "d", "version": "1"}, "os": {"type": "Linux"}};
+    connection.must(doc! {"hello": 1, "client": client});
+    connection.must(doc! {"find": "seed", "$db": "app"});
+    connection.must(doc! {"find": "seed", "$db": "app"});
+    let address = connection.local_address();
+    let named = |line: &serde_json::Value| {
+        line["s"] == "W" && line.to_string().contains(&address) && line.to_string().contains("not ready")
+    };
+    it.process.wait_for_log_where(9_000_010, named).expect("a warning that names the client");
+    assert_eq!(it.metric("doorward_transitional_operations_total", &[]) as i64, 2);
+}
+
+#[test]
+fn no_secret_is_ever_logged() {
+    let backend = Arc::new(Mongod::backend());
+    let it = observed(backend.port, &flags(&format!("--keyFile {} -vvvvv", key_file())));
+    it.log_in("wonderland");
+    it.log_in("a wrong password");
+    let mut connection = Connection::plain(it.port);
+    must_log_in(&mut connection, "root", "admin", "secret");
+    connection.must(doc! {"createUser": "secretive", "pwd": "aPasswordThatNobodyMaySee", "roles": []});
+    connection.must(doc! {"updateUser": "secretive", "pwd": "anotherPasswordThatNobodyMaySee"});
+    connection.must(doc! {"dropUser": "secretive"});
+    must_log_in(&mut Connection::plain(it.port), "__system", "local", KEY);
+    let stored = Connection::plain(backend.port).must(doc! {"usersInfo": "alice", "showCredentials": true}).to_string();
+    let printed = it.process.printed();
+    let stored_keys = stored.split('"').filter(|text| text.len() >= 28 && text.ends_with('='));
+    let passwords = users::USERS.iter().map(|user| user.password).filter(|password| password.len() > 8);
+    let others = ["a wrong password", "aPasswordThatNobodyMaySee", "anotherPasswordThatNobodyMaySee", KEY, SECOND_KEY];
+    let secrets: Vec<&str> = stored_keys.chain(passwords).chain(others).collect();
+    assert!(secrets.len() > 8 && printed.len() > 1000);
+    for secret in secrets {
+        assert!(!printed.contains(secret), "{secret} is in the log");
+    }
+}
