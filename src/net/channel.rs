@@ -34,6 +34,9 @@ impl Channel {
     /// # Errors
     /// Those of the stream.
     pub async fn fill(&mut self) -> io::Result<usize> {
+        if self.incoming.is_at_rest() {
+            poll_fn(|context| self.stream.poll_readable(context)).await?;
+        }
         let mut total = self.incoming.fill(&mut self.stream).await?;
         // TLS gives a record at a time; several that came together are passed on together.
         while total > 0 && total < TOGETHER && self.stream.has_more() {

@@ -62,12 +62,18 @@ impl Incoming {
         self.len() < LARGE
     }
 
-    /// Gives memory back before a wait of unknown length. What the last messages needed is forgotten down to a middle size.
+    /// Gives the memory back before a wait of unknown length. What large messages needed is forgotten down to a middle size.
     pub fn rest(&mut self) {
         self.step = self.step.min(MIDDLE);
-        if self.is_empty() && self.bytes.capacity() > 2 * self.step.max(SMALL) {
-            self.bytes = Vec::new();
+        if self.is_empty() {
+            spare::keep(std::mem::take(&mut self.bytes));
         }
+    }
+
+    /// Whether it has no memory: then it is to be filled when there is something to read, not before.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.bytes.capacity() == 0
     }
 
     /// Reads once and returns how many bytes came; 0 is the end of the stream. Cancel safe.
@@ -80,6 +86,9 @@ impl Incoming {
             self.used = 0;
         }
         let step = self.step.max(SMALL);
+        if self.bytes.capacity() == 0 && step == SMALL {
+            self.bytes = spare::take();
+        }
         if self.bytes.capacity().saturating_sub(self.bytes.len()) < step / 2 {
             self.bytes.reserve(step);
         }
@@ -93,6 +102,37 @@ impl Incoming {
             step
         };
         Ok(count)
+    }
+}
+
+/// A few small buffers a thread, handed from connections that begin to wait to those that begin to read.
+mod spare {
+    use std::cell::RefCell;
+
+    use super::SMALL;
+
+    /// How many are kept.
+    const MOST: usize = 16;
+
+    thread_local! {
+        static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Keeps a buffer, if it is a small one.
+    pub(super) fn keep(mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() == SMALL {
+            BUFFERS.with_borrow_mut(|buffers| {
+                if buffers.len() < MOST {
+                    buffers.push(buffer);
+                }
+            });
+        }
+    }
+
+    /// An empty buffer.
+    pub(super) fn take() -> Vec<u8> {
+        BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(SMALL))
     }
 }
 
@@ -134,12 +174,11 @@ mod tests {
         while incoming.fill(&mut source).await.unwrap() > 0 {
             incoming.consume(incoming.len());
         }
-        for _ in 0..8 {
-            let mut few: &[u8] = b"few";
-            incoming.fill(&mut few).await.unwrap();
-            incoming.consume(3);
-        }
         incoming.rest();
-        assert_eq!(incoming.bytes.capacity(), 0);
+        assert!(incoming.is_at_rest());
+        // And what it learned of large messages does not make the next wait a large one.
+        let mut few: &[u8] = b"few";
+        incoming.fill(&mut few).await.unwrap();
+        assert!(incoming.bytes.capacity() <= 2 * MIDDLE, "{}", incoming.bytes.capacity());
     }
 }

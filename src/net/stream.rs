@@ -4,7 +4,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncBufRead, AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
@@ -103,12 +103,27 @@ impl Stream {
         matches!(self, Self::Tls(_))
     }
 
-    /// Whether a read would find bytes that the operating system gave already.
+    /// Waits until there is something to read, without room to read it into: an idle connection needs none. May be ready in vain.
+    ///
+    /// # Errors
+    /// Those of a read.
+    pub fn poll_readable(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain(Transport::Tcp(stream)) => stream.poll_read_ready(context),
+            Self::Plain(Transport::Unix(stream)) => stream.poll_read_ready(context),
+            Self::Tls(stream) => Pin::new(stream.as_mut()).poll_fill_buf(context).map_ok(|_| ()),
+        }
+    }
+
+    /// Whether a read would find something (or the end) that the operating system gave already.
     #[must_use]
     pub fn has_more(&self) -> bool {
         match self {
             Self::Plain(_) => false,
-            Self::Tls(stream) => stream.get_ref().0.buffered() > 0,
+            Self::Tls(stream) => {
+                let (transport, session) = stream.get_ref();
+                transport.buffered() > 0 || !session.wants_read()
+            }
         }
     }
 }
@@ -238,5 +253,38 @@ mod tests {
         let mut rest = String::new();
         stream.read_to_string(&mut rest).await.unwrap();
         assert_eq!(rest, "lo world");
+    }
+
+    #[tokio::test]
+    async fn what_a_reader_asks_for_in_small_pieces_is_read_ahead_and_comes_in_order() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let sent: Vec<u8> = (0..500_000_u32).map(|number| number.to_le_bytes()[1]).collect();
+        let expected = sent.clone();
+        let writer = tokio::spawn(async move { theirs.write_all(&sent).await.unwrap() });
+        let mut stream = Prefixed::new(Vec::new(), Transport::Unix(ours));
+        let (mut seen, mut piece, mut most) = (Vec::new(), [0; 1000], 0);
+        loop {
+            let count = stream.read(&mut piece).await.unwrap();
+            if count == 0 {
+                break;
+            }
+            seen.extend_from_slice(&piece[..count]);
+            most = most.max(stream.buffered());
+        }
+        writer.await.unwrap();
+        assert!(seen == expected);
+        assert!(most > piece.len() && most <= AHEAD, "{most}");
+        assert_eq!(stream.ahead.capacity(), 0, "the end needs no memory");
+    }
+
+    #[tokio::test]
+    async fn small_messages_are_not_read_ahead() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        let mut stream = Prefixed::new(Vec::new(), Transport::Unix(ours));
+        for _ in 0..3 {
+            theirs.write_all(&[7; 300]).await.unwrap();
+            assert_eq!(stream.read(&mut [0; 4096]).await.unwrap(), 300);
+            assert_eq!(stream.ahead.capacity(), 0);
+        }
     }
 }
