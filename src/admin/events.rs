@@ -2,10 +2,14 @@
 //! doorward's own. One function an event, so that a line is found by its name and written alike everywhere.
 
 use bson::raw::RawDocument;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::log::{Component, Line, Log, Severity};
+use crate::config::error::Warning;
 use crate::error::CommandError;
+
+/// The mechanism that has log lines of its own.
+const MONGODB_X509: &str = "MONGODB-X509";
 
 /// Writes lines of one connection: it knows `conn42` and where the client comes from.
 #[derive(Clone)]
@@ -79,7 +83,7 @@ impl ConnectionLog {
 
     /// The client's certificate expires soon.
     pub fn certificate_expires(&self, subject: &str, days: i64) {
-        let attributes = json!({ "peerSubjectName": subject, "days": days });
+        let attributes = json!({ "peerSubjectName": subject, "daysDays": days });
         self.line(Severity::Warning, Component::Network, 23222, "Peer certificate expiration information", attributes);
     }
 
@@ -89,30 +93,26 @@ impl ConnectionLog {
         self.line(Severity::Info, Component::Network, 23838, text, json!({ "connectionId": self.id }));
     }
 
-    /// Somebody authenticated.
-    pub fn authenticated(&self, mechanism: &str, user: &str, database: &str, speculative: bool, member: bool) {
-        let attributes = json!({
-            "mechanism": mechanism, "speculative": speculative, "clusterMember": member,
-            "principalName": user, "authenticationDatabase": database, "remote": self.remote, "extraInfo": {},
-        });
-        self.line(Severity::Info, Component::Access, 20250, "Authentication succeeded", attributes);
+    /// Somebody authenticated. mongod has one line for SCRAM and another for X.509.
+    pub fn authenticated(&self, login: &Login<'_>, member: bool) {
+        let (id, message) = if login.mechanism == MONGODB_X509 {
+            (20429, "Successfully authenticated")
+        } else {
+            (20250, "Authentication succeeded")
+        };
+        let mut attributes = login.attributes(&self.remote);
+        attributes.insert("clusterMember".into(), member.into());
+        self.line(Severity::Info, Component::Access, id, message, attributes.into());
     }
 
-    /// Somebody failed to authenticate; `reason` is for the operator alone.
-    pub fn not_authenticated(
-        &self,
-        mechanism: &str,
-        user: &str,
-        database: &str,
-        speculative: bool,
-        error: &CommandError,
-        reason: &str,
-    ) {
-        let attributes = json!({
-            "mechanism": mechanism, "speculative": speculative, "principalName": user, "authenticationDatabase": database,
-            "remote": self.remote, "extraInfo": {}, "error": reason, "answer": error.to_string(),
-        });
-        self.line(Severity::Info, Component::Access, 20249, "Authentication failed", attributes);
+    /// Somebody failed to authenticate; `reason` is for the operator alone, `error` is what the client got.
+    pub fn not_authenticated(&self, login: &Login<'_>, error: &CommandError, reason: &str) {
+        let (id, message) =
+            if login.mechanism == MONGODB_X509 { (20428, "Failed to authenticate") } else { (20249, "Authentication failed") };
+        let mut attributes = login.attributes(&self.remote);
+        attributes.insert("error".into(), reason.into());
+        attributes.insert("answer".into(), error.to_string().into());
+        self.line(Severity::Info, Component::Access, id, message, attributes.into());
     }
 
     /// Any other line of the `ACCESS` component.
@@ -126,9 +126,52 @@ impl ConnectionLog {
     }
 }
 
+/// An attempt to authenticate, for its log line.
+pub struct Login<'a> {
+    /// The mechanism as the client named it.
+    pub mechanism: &'a str,
+    /// Who, as far as it is known.
+    pub user: &'a str,
+    /// The user's database.
+    pub database: &'a str,
+    /// Whether it came inside a hello.
+    pub speculative: bool,
+}
+
+impl Login<'_> {
+    fn attributes(&self, remote: &str) -> Map<String, Value> {
+        let (user, database, client) = if self.mechanism == MONGODB_X509 {
+            ("user", "db", "client")
+        } else {
+            ("principalName", "authenticationDatabase", "remote")
+        };
+        let mut attributes = Map::new();
+        attributes.insert("mechanism".into(), self.mechanism.into());
+        attributes.insert("speculative".into(), self.speculative.into());
+        attributes.insert(user.into(), self.user.into());
+        attributes.insert(database.into(), self.database.into());
+        attributes.insert(client.into(), remote.into());
+        attributes
+    }
+}
+
 /// Writes a line of start, reload or stop.
 pub fn control(log: &Log, severity: Severity, id: u32, message: &'static str, attributes: Value) {
     log.write(Line { severity, component: Component::Control, id, context: "main", message, attributes });
+}
+
+/// Writes a warning that follows from the options alone.
+pub fn configuration_warning(log: &Log, warning: &Warning) {
+    let component = match warning.component {
+        "NETWORK" => Component::Network,
+        "ACCESS" => Component::Access,
+        _ => Component::Control,
+    };
+    let attributes: Map<_, _> =
+        warning.attributes.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+    let attributes = if attributes.is_empty() { Value::Null } else { attributes.into() };
+    let id = warning.id.unwrap_or(9_000_007);
+    log.write(Line { severity: Severity::Warning, component, id, context: "main", message: &warning.message, attributes });
 }
 
 /// Writes a line of the listener or the upstream's monitor.
@@ -138,7 +181,7 @@ pub fn network(log: &Log, context: &'static str, severity: Severity, id: u32, me
 
 /// A document for a log line: strings, numbers, booleans and what holds them, to a small depth. It was bounded when it was read.
 fn as_json(document: &RawDocument, depth: usize) -> Value {
-    let mut object = serde_json::Map::new();
+    let mut object = Map::new();
     for (key, value) in document.iter().flatten() {
         let value = match value {
             bson::RawBsonRef::String(text) => Value::from(text),
@@ -167,5 +210,15 @@ mod tests {
         assert_eq!(line["id"], 51800);
         assert_eq!(line["ctx"], "conn7");
         assert_eq!(line["attr"]["doc"]["driver"]["name"], "PyMongo");
+    }
+    #[test]
+    fn a_warning_of_the_configuration_has_mongods_id_component_and_text() {
+        let log = Log::in_memory();
+        let warning =
+            Warning { id: Some(22133), component: "NETWORK", message: "No CA".into(), attributes: vec![("file", "x".into())] };
+        configuration_warning(&log, &warning);
+        let line: Value = serde_json::from_str(&log.text()).unwrap();
+        assert_eq!((&line["id"], &line["s"], &line["c"]), (&json!(22133), &json!("W"), &json!("NETWORK")));
+        assert_eq!((&line["msg"], &line["attr"]), (&json!("No CA"), &json!({ "file": "x" })));
     }
 }

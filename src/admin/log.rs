@@ -5,7 +5,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -77,7 +78,7 @@ pub struct Line<'a> {
     /// The thread in mongod's terms: `conn42`, `listener`, `main`.
     pub context: &'a str,
     /// The constant text.
-    pub message: &'static str,
+    pub message: &'a str,
     /// What varies, a JSON object; `Null` when nothing does.
     pub attributes: Value,
 }
@@ -98,7 +99,10 @@ struct Measure {
 
 enum Destination {
     StandardOutput,
-    File(File),
+    File {
+        file: File,
+        path: PathBuf,
+    },
     #[cfg(test)]
     Memory(Vec<u8>),
 }
@@ -111,7 +115,7 @@ impl Log {
     pub fn open(settings: &SystemLog) -> io::Result<Self> {
         let destination = match &settings.path {
             None => Destination::StandardOutput,
-            Some(path) => Destination::File(open_file(path, settings.append)?),
+            Some(path) => Destination::File { file: open_file(path, settings.append)?, path: path.clone() },
         };
         let log = Self { destination: Arc::new(Mutex::new(destination)), measure: Arc::default() };
         log.adjust(settings);
@@ -122,6 +126,19 @@ impl Log {
     pub fn adjust(&self, settings: &SystemLog) {
         self.measure.verbosity.store(settings.verbosity, Ordering::Relaxed);
         self.measure.quiet.store(settings.quiet, Ordering::Relaxed);
+    }
+
+    /// Goes on in a fresh file; the old one is kept as at start, unless somebody has moved it away already.
+    ///
+    /// # Errors
+    /// The fresh file can not be opened; the log goes on in the old one.
+    pub fn rotate(&self) -> io::Result<()> {
+        let mut destination = self.destination.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Destination::File { file, path } = &mut *destination {
+            let was_moved = !is_at(file, path);
+            *file = open_file(path, was_moved)?;
+        }
+        Ok(())
     }
 
     /// Whether the lines about single connections are left out (`systemLog.quiet`).
@@ -139,11 +156,17 @@ impl Log {
         let mut destination = self.destination.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = match &mut *destination {
             Destination::StandardOutput => io::stdout().lock().write_all(&bytes),
-            Destination::File(file) => file.write_all(&bytes),
+            Destination::File { file, .. } => file.write_all(&bytes),
             #[cfg(test)]
             Destination::Memory(memory) => memory.write_all(&bytes),
         };
     }
+}
+
+/// Whether `file` is the one that `path` leads to.
+fn is_at(file: &File, path: &Path) -> bool {
+    let identity = |metadata: &fs::Metadata| (metadata.dev(), metadata.ino());
+    matches!((file.metadata(), fs::metadata(path)), (Ok(ours), Ok(there)) if identity(&ours) == identity(&there))
 }
 
 /// Opens a log file. Without `logAppend` an old one is kept under its name and the time, as mongod keeps it.
@@ -152,7 +175,10 @@ fn open_file(path: &Path, append: bool) -> io::Result<File> {
         let time = timestamp(SystemTime::now()).replace(':', "-");
         let mut old = path.as_os_str().to_owned();
         old.push(format!(".{}", time.split('.').next().unwrap_or_default()));
-        fs::rename(path, old)?;
+        // Two in one second: the first one's lines are not written over.
+        if !Path::new(&old).exists() {
+            fs::rename(path, old)?;
+        }
     }
     OpenOptions::new().create(true).append(true).open(path)
 }
@@ -261,5 +287,56 @@ mod tests {
         log.adjust(&SystemLog { path: None, append: false, verbosity: 1, quiet: false });
         log.write(line(Severity::Debug(1)));
         assert!(log.text().contains("\"s\":\"D1\""));
+    }
+
+    fn to_file(path: &Path) -> Log {
+        let settings = SystemLog { path: Some(path.to_owned()), append: true, verbosity: 0, quiet: false };
+        Log::open(&settings).unwrap()
+    }
+
+    fn lines(path: &Path) -> usize {
+        fs::read_to_string(path).unwrap().lines().count()
+    }
+
+    #[test]
+    fn a_rotated_log_goes_on_in_a_fresh_file_and_keeps_the_old_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doorward.log");
+        let log = to_file(&path);
+        log.write(line(Severity::Info));
+        log.rotate().unwrap();
+        log.write(line(Severity::Info));
+        log.write(line(Severity::Info));
+        assert_eq!(lines(&path), 2);
+        let files: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let old = files.iter().find(|file| **file != path).unwrap();
+        assert_eq!((files.len(), lines(old)), (2, 1));
+    }
+
+    #[test]
+    fn a_log_that_was_moved_away_goes_on_in_what_stands_in_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, moved) = (folder.path().join("doorward.log"), folder.path().join("doorward.log.1"));
+        let log = to_file(&path);
+        log.write(line(Severity::Info));
+        fs::rename(&path, &moved).unwrap();
+        fs::write(&path, "").unwrap();
+        log.rotate().unwrap();
+        log.write(line(Severity::Info));
+        assert_eq!((lines(&moved), lines(&path)), (1, 1));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn rotating_twice_in_a_second_loses_no_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("doorward.log");
+        let log = to_file(&path);
+        for _ in 0..5 {
+            log.write(line(Severity::Info));
+            log.rotate().unwrap();
+        }
+        let all: usize = fs::read_dir(folder.path()).unwrap().map(|entry| lines(&entry.unwrap().path())).sum();
+        assert_eq!(all, 5);
     }
 }

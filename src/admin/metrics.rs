@@ -8,6 +8,11 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 const METADATA: Metadata<'static> = Metadata::new("doorward", Level::INFO, None);
 
+/// The mechanisms that are counted under their own names.
+const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509"];
+/// The label of every other mechanism.
+const OTHER: &str = "other";
+
 /// Counters and gauges of one running doorward.
 pub struct Metrics {
     recorder: PrometheusRecorder,
@@ -74,8 +79,10 @@ impl Metrics {
         self.counter("doorward_tls_handshakes_total", &[("version", version), ("outcome", outcome)]).increment(1);
     }
 
-    /// An authentication, by mechanism, outcome and error code name.
+    /// An authentication, by mechanism, outcome and error code name. The mechanism is what the client wrote.
     pub fn authentication(&self, mechanism: String, outcome: &'static str, reason: String) {
+        // Whoever is not authenticated could otherwise fill the memory with series, one for each name that comes to mind.
+        let mechanism = if MECHANISMS.contains(&mechanism.as_str()) { mechanism } else { OTHER.to_owned() };
         let labels = vec![Label::new("mechanism", mechanism), Label::new("outcome", outcome), Label::new("reason", reason)];
         self.recorder.register_counter(&Key::from_parts("doorward_authentications_total", labels), &METADATA).increment(1);
     }
@@ -168,6 +175,19 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
+    }
+
+    #[test]
+    fn whatever_mechanism_a_client_names_there_is_one_series_for_all_that_do_not_exist() {
+        let metrics = Metrics::new();
+        for number in 0..100 {
+            metrics.authentication(format!("MECHANISM-{number}"), "failed", "MechanismUnavailable".into());
+        }
+        let text = metrics.render();
+        let series: Vec<_> = text.lines().filter(|line| line.starts_with("doorward_authentications_total{")).collect();
+        let expected =
+            "doorward_authentications_total{mechanism=\"other\",outcome=\"failed\",reason=\"MechanismUnavailable\"} 100";
+        assert_eq!(series, [expected]);
     }
 
     #[test]

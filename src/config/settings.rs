@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::cidr::Cidr;
+
 /// Everything that doorward was told, validated.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -141,8 +143,8 @@ pub struct Security {
     pub cluster_auth_mode: ClusterAuthMode,
     /// `security.transitionToAuth`.
     pub transition_to_auth: bool,
-    /// `security.clusterIpSourceAllowlist`, in CIDR text; `None` when not given.
-    pub cluster_ip_source_allowlist: Option<Vec<String>>,
+    /// `security.clusterIpSourceAllowlist`; `None` when not given.
+    pub cluster_ip_source_allowlist: Option<Vec<Cidr>>,
 }
 
 /// `setParameter.*`, those that doorward honours.

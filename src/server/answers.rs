@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::connection::{ClientConnection, End};
+use crate::admin::events::Login;
 use crate::admin::log::Severity;
 use crate::names::UserName;
 use crate::session::{Effect, Event, UserLookup};
@@ -122,18 +123,14 @@ impl ClientConnection<'_> {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
                 metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
-                self.log.authenticated(
-                    mechanism,
-                    subject.as_deref().unwrap_or(&user.name),
-                    &user.database,
-                    *speculative,
-                    *cluster,
-                );
+                let name = subject.as_deref().unwrap_or(&user.name);
+                let login = Login { mechanism, user: name, database: &user.database, speculative: *speculative };
+                self.log.authenticated(&login, *cluster);
             }
             Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
                 metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
                 let (name, database) = user.as_ref().map_or(("", ""), |user| (user.name.as_str(), user.database.as_str()));
-                self.log.not_authenticated(mechanism, name, database, *speculative, error, reason);
+                self.log.not_authenticated(&Login { mechanism, user: name, database, speculative: *speculative }, error, reason);
             }
             Event::MemberCertificateFromClient { subject } => {
                 let text = "Client isn't a mongod or mongos, but is connecting with a certificate with cluster membership";

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
 use self::workers::Workers;
-use crate::admin::events::{control, network};
+use crate::admin::events::{configuration_warning, control, network};
 use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
@@ -51,12 +51,28 @@ pub enum ServeError {
         /// Why not.
         source: std::io::Error,
     },
+    /// A file that doorward writes can not be opened.
+    #[error("{option}: {path}: the file can not be written: {source}")]
+    File {
+        /// The option that names it.
+        option: &'static str,
+        /// The file.
+        path: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// Something else.
     #[error(transparent)]
     Io(#[from] std::io::Error),
     /// The operating system has no randomness.
     #[error("no randomness: {0}")]
     Randomness(#[from] getrandom::Error),
+}
+
+impl ServeError {
+    fn file(option: &'static str, path: Option<&std::path::PathBuf>, source: std::io::Error) -> Self {
+        Self::File { option, path: path.map(|path| path.display().to_string()).unwrap_or_default(), source }
+    }
 }
 
 /// Everything that connections share.
@@ -87,13 +103,16 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     // First of all: a signal that comes while doorward starts must not end it without a word.
     let mut signals = Signals::new()?;
     raise_file_limit();
-    let log = Log::open(&settings.log)?;
+    let log =
+        Log::open(&settings.log).map_err(|source| ServeError::file("systemLog.path", settings.log.path.as_ref(), source))?;
     start_lines(&log, &settings, warnings);
     let randomness = Randomness::new()?;
     let snapshot = Snapshot::load(settings, &randomness, 1, unix_now())?;
     let listeners = listener::bind(&snapshot.settings.net)?;
     let admin = bind_admin(&snapshot.settings).await?;
-    let _pid_file = PidFile::write(&snapshot.settings)?;
+    let pid_file_path = snapshot.settings.process.pid_file_path.as_ref();
+    let _pid_file = PidFile::write(pid_file_path)
+        .map_err(|source| ServeError::file("processManagement.pidFilePath", pid_file_path, source))?;
     let (send_pictures, pictures) = watch::channel(None);
     let server = Arc::new(Server {
         metrics: Metrics::new(),
@@ -136,19 +155,7 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
         control(log, Severity::Info, 9_000_001, text, json!({ "options": settings.ignored }));
     }
     for warning in warnings {
-        let attributes: serde_json::Map<_, _> =
-            warning.attributes.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
-        let attributes = json!({ "warning": warning.message, "component": warning.component, "attr": attributes });
-        control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
-    }
-    if !settings.security.access_control {
-        let text =
-            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
-        control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
-    }
-    if settings.security.transition_to_auth {
-        let text = "transitionToAuth is on: clients may authenticate, and nothing is enforced";
-        control(log, Severity::Warning, 9_000_002, text, json!({ "metric": "doorward_transitional_operations_total" }));
+        configuration_warning(log, warning);
     }
 }
 
@@ -226,7 +233,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
     monitor::run(connector, pictures, tell).await;
 }
 
-/// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile.
+/// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile, and SIGUSR1 rotates the log.
 async fn wait_for_signals(server: &Arc<Server>, signals: &mut Signals) {
     loop {
         tokio::select! {
@@ -235,6 +242,19 @@ async fn wait_for_signals(server: &Arc<Server>, signals: &mut Signals) {
                 return;
             }
             _ = signals.hang_up.recv() => reload::reload(server),
+            _ = signals.rotate.recv() => rotate(&server.log),
+        }
+    }
+}
+
+/// What `logrotate` and its like ask for.
+fn rotate(log: &Log) {
+    match log.rotate() {
+        Ok(()) => control(log, Severity::Info, 9_000_008, "Log rotated", json!({})),
+        Err(error) => {
+            let attributes =
+                json!({ "error": error.to_string(), "remedy": "let doorward write to the folder of systemLog.path" });
+            control(log, Severity::Error, 9_000_009, "The log can not be rotated and goes on where it was", attributes);
         }
     }
 }
@@ -244,6 +264,7 @@ struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    rotate: Signal,
 }
 
 impl Signals {
@@ -252,6 +273,7 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
+            rotate: signal(SignalKind::user_defined1())?,
         })
     }
 }
@@ -298,8 +320,8 @@ impl http::Subject for Server {
 struct PidFile(std::path::PathBuf);
 
 impl PidFile {
-    fn write(settings: &Settings) -> std::io::Result<Option<Self>> {
-        let Some(path) = &settings.process.pid_file_path else { return Ok(None) };
+    fn write(path: Option<&std::path::PathBuf>) -> std::io::Result<Option<Self>> {
+        let Some(path) = path else { return Ok(None) };
         std::fs::write(path, format!("{}\n", std::process::id()))?;
         Ok(Some(Self(path.clone())))
     }

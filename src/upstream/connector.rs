@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::UpstreamError;
@@ -14,6 +15,10 @@ use super::login::Login;
 use crate::config::settings::{Upstream, UpstreamAddress};
 use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::client::ClientTls;
+
+/// After how much silence the upstream's machine is asked whether it is there, and how often then.
+const IDLE: Duration = Duration::from_secs(60);
+const PROBE: Duration = Duration::from_secs(5);
 
 /// Reaches the upstream. Immutable; a reload makes a new one.
 pub struct Connector {
@@ -30,12 +35,18 @@ impl Connector {
         Self { address: settings.address.clone(), tls, timeout_ms: settings.connect_timeout_ms, login }
     }
 
+    /// TLS toward the upstream; `None` when it is disabled.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
+    }
+
     /// Opens a connection that is ready for commands. `metadata` is the client's `client` document.
     ///
     /// # Errors
     /// The upstream can not be reached in time, its certificate is refused, or it refuses doorward.
     pub async fn connect(&self, metadata: Option<&RawDocument>) -> Result<Connection, UpstreamError> {
-        let limit = Duration::from_millis(u64::from(self.timeout_ms));
+        let limit = self.time_limit();
         let attempt = async {
             let mut connection = Connection::new(self.open().await?);
             if let Some(metadata) = metadata {
@@ -52,6 +63,8 @@ impl Connector {
             UpstreamAddress::Tcp { host, port } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
+                // An upstream whose machine is gone says nothing; without this a connection that waits for it would wait for ever.
+                SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(IDLE).with_interval(PROBE))?;
                 Transport::Tcp(stream)
             }
             UpstreamAddress::Unix(path) => Transport::Unix(UnixStream::connect(path).await?),
@@ -72,6 +85,12 @@ impl Connector {
         }
     }
 
+    /// `proxy.upstream.connectTimeoutMS`: how long doorward waits for the upstream.
+    #[must_use]
+    pub const fn time_limit(&self) -> Duration {
+        Duration::from_millis(self.timeout_ms as u64)
+    }
+
     /// The address as log lines show it.
     #[must_use]
     pub fn address(&self) -> String {
@@ -85,4 +104,25 @@ impl Connector {
 
 fn hello(metadata: &RawDocument) -> RawDocumentBuf {
     bson::rawdoc! { "hello": 1, "client": metadata.to_owned(), "$db": "admin" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::UpstreamAuthentication;
+
+    #[tokio::test]
+    async fn the_machine_of_a_silent_upstream_is_asked_whether_it_is_there() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let settings = Upstream {
+            address: UpstreamAddress::Tcp { host: "127.0.0.1".into(), port },
+            authentication: UpstreamAuthentication::None,
+            tls: None,
+            connect_timeout_ms: 10_000,
+        };
+        let connection = Connector::new(&settings, None, Login::None).connect(None).await.unwrap();
+        let Stream::Plain(Transport::Tcp(stream)) = &connection.channel.stream else { panic!("a TCP stream") };
+        assert!(SockRef::from(stream).keepalive().unwrap());
+    }
 }

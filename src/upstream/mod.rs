@@ -19,6 +19,9 @@ pub enum UpstreamError {
     /// It did not answer in time.
     #[error("no connection within {0} ms (proxy.upstream.connectTimeoutMS)")]
     Timeout(u32),
+    /// It is connected and says nothing.
+    #[error("no answer within {0} ms")]
+    Silent(u32),
     /// Its certificate is not accepted, or TLS failed.
     #[error("TLS toward the upstream failed: {0}")]
     Tls(String),

@@ -1,7 +1,8 @@
 //! The users as the upstream stores them, asked for when needed and kept for a bounded time.
 //!
 //! A user that is not there is never remembered: the user may be created the next moment. What changes through doorward is
-//! forgotten at once ([`UserStore::forget`]); what changes elsewhere is seen after `proxy.userCacheSeconds` at the latest.
+//! forgotten at once ([`UserStore::forget`]); what changes elsewhere is seen by new logins after `proxy.userCacheSeconds` at the
+//! latest, and by connections that are in use after twice that time: each looks its user up again once in a period.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +25,10 @@ const MOST_USERS: usize = 10_000;
 pub struct UserStore {
     greatest_age: Duration,
     cache: Mutex<HashMap<UserName, (Instant, Arc<UserRecord>)>>,
-    /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept, and connections look their user up again.
-    generation: AtomicU64,
+    /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept.
+    forgotten: AtomicU64,
+    /// Where the periods are counted from.
+    since: Instant,
     /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
     connection: tokio::sync::Mutex<Option<Connection>>,
 }
@@ -34,28 +37,41 @@ impl UserStore {
     /// An empty store.
     #[must_use]
     pub fn new(greatest_age: Duration) -> Self {
-        Self { greatest_age, cache: Mutex::default(), generation: AtomicU64::new(0), connection: tokio::sync::Mutex::new(None) }
+        Self {
+            greatest_age,
+            cache: Mutex::default(),
+            forgotten: AtomicU64::new(0),
+            since: Instant::now(),
+            connection: tokio::sync::Mutex::new(None),
+        }
     }
 
     /// What the upstream knows of `user`, or knew within the greatest age.
     ///
     /// # Errors
-    /// The upstream can not be asked; the caller closes the client's connection, which makes drivers try again.
+    /// The upstream can not be asked, or does not answer in time; the caller closes the client's connection, which makes drivers try
+    /// again.
     pub async fn look_up(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
         if let Some(record) = self.remembered(user) {
             return Ok(UserLookup::Found(record));
         }
+        let limit = connector.time_limit();
+        let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user)).await;
+        asked.map_err(|_elapsed| UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)))?
+    }
+
+    async fn ask_in_turn(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
         let mut connection = self.connection.lock().await;
         // Whoever waited for the same user finds the answer here.
         if let Some(record) = self.remembered(user) {
             return Ok(UserLookup::Found(record));
         }
-        let generation = self.generation();
+        let forgotten = self.forgotten.load(Ordering::Acquire);
         let reply = ask(&mut connection, connector, user).await?;
         let answer = UserLookup::from_reply(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
         let UserLookup::Found(record) = answer else { return Ok(UserLookup::NotFound) };
         let mut cache = self.lock();
-        if self.generation() == generation {
+        if self.forgotten.load(Ordering::Acquire) == forgotten {
             if cache.len() >= MOST_USERS {
                 cache.clear();
             }
@@ -68,13 +84,15 @@ impl UserStore {
     pub fn forget(&self) {
         let mut cache = self.lock();
         cache.clear();
-        self.generation.fetch_add(1, Ordering::Release);
+        self.forgotten.fetch_add(1, Ordering::Release);
     }
 
-    /// Changes whenever something about users may have changed.
+    /// Changes whenever something about users may have changed: at each [`UserStore::forget`], and once in a period, for users may
+    /// change elsewhere.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.generation.load(Ordering::Acquire)
+        let periods = self.since.elapsed().as_secs() / self.greatest_age.as_secs().max(1);
+        self.forgotten.load(Ordering::Acquire).wrapping_add(periods)
     }
 
     fn remembered(&self, user: &UserName) -> Option<Arc<UserRecord>> {

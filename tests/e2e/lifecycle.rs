@@ -28,6 +28,33 @@ fn signals_to_end_are_obeyed_with_status_zero() {
 }
 
 #[test]
+fn the_signal_that_rotates_mongods_log_rotates_doorwards_and_ends_nothing() {
+    let mut server = start(&flags("--auth"));
+    let mut open = server.connect();
+    assert!(open.answers());
+    server.process.signal("USR1");
+    server.process.wait_for_log(9_000_008).expect("a line that tells of it");
+    assert!(open.answers());
+    server.process.signal("TERM");
+    assert_eq!(server.process.wait(PATIENCE), Some(0));
+}
+
+#[test]
+fn a_file_that_can_not_be_written_is_named_with_its_option() {
+    for (flag, option) in [("--logpath", "systemLog.path"), ("--pidfilepath", "processManagement.pidFilePath")] {
+        let file = run::private_file("doorward", "a file, no folder").join("inside");
+        let flags = ["--auth", flag, file.to_str().expect("UTF-8")].map(String::from);
+        let refused = doorward(&upstream(1), &flags).err().expect("a refusal");
+        assert_eq!(refused.status, Some(1), "{}", refused.printed);
+        assert!(
+            refused.printed.contains(option) && refused.printed.contains(file.to_str().expect("UTF-8")),
+            "{}",
+            refused.printed
+        );
+    }
+}
+
+#[test]
 fn a_running_operation_is_finished_before_the_end() {
     let mut server = start(&flags("--auth"));
     let mut connection = server.connect();

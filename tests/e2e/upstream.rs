@@ -9,9 +9,9 @@ use super::support::connection::{Connection, code};
 use super::support::mongod::Mongod;
 use super::support::pki::pki;
 use super::support::process::Process;
-use super::support::run;
 use super::support::scram::must_log_in;
 use super::support::servers::{Server, doorward, flags, key_file, tls_flags};
+use super::support::{PATIENCE, run};
 
 /// "Connection accepted" and "client metadata".
 const CONNECTION_ACCEPTED: i64 = 22943;
@@ -167,4 +167,42 @@ fn one_client_is_one_upstream_connection_that_ends_with_it() {
     ended.expect("the upstream connection ends with the client's");
     let count = backend.process.log().iter().filter(|line| line.to_string().contains("short-lived")).count();
     assert_eq!(count, 1, "connections of this client");
+}
+
+#[test]
+fn a_user_that_is_dropped_at_the_backend_can_do_nothing_more_through_an_open_connection() {
+    let backend = Mongod::backend();
+    let mut at_backend = Connection::plain(backend.port);
+    at_backend.must(doc! {"createUser": "fleeting", "pwd": "secret", "roles": ["root"]});
+    let config = config(&format!("127.0.0.1:{}", backend.port), "authentication: none\n  userCacheSeconds: 1");
+    let (_process, port) = start(&config, "--auth");
+    let mut connection = Connection::plain(port);
+    must_log_in(&mut connection, "fleeting", "admin", "secret");
+    connection.must(doc! {"listDatabases": 1});
+    at_backend.must(doc! {"dropUser": "fleeting"});
+    let deadline = std::time::Instant::now() + PATIENCE;
+    let refused = loop {
+        let reply = connection.run(&doc! {"listDatabases": 1, "$db": "admin"}).expect("a reply");
+        if code(&reply) != 0 || std::time::Instant::now() > deadline {
+            break reply;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    };
+    assert_eq!(code(&refused), 13, "{refused}");
+}
+
+#[test]
+fn a_login_does_not_wait_for_ever_for_a_backend_that_hangs() {
+    let backend = Mongod::backend();
+    let config = config(&format!("127.0.0.1:{}", backend.port), "authentication: none\n    connectTimeoutMS: 500");
+    let (_process, port) = start(&config, "--auth");
+    serves(port).expect("a login through doorward");
+    let mut connection = Connection::plain(port);
+    connection.must(doc! {"hello": 1});
+    backend.process.signal("STOP");
+    let asked = std::time::Instant::now();
+    let ended =
+        connection.run(&doc! {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": "biwsbj1ib2Iscj1hYmNk", "$db": "admin"});
+    backend.process.signal("CONT");
+    assert!(ended.is_err() && asked.elapsed().as_secs() < 10, "{ended:?}");
 }
