@@ -23,6 +23,8 @@ mod framing;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod hidden_users;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod listeners;
