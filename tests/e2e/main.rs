@@ -25,6 +25,8 @@ mod framing;
 #[cfg(test)]
 mod handshake;
 #[cfg(test)]
+mod hidden_users;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod listeners;

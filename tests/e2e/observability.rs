@@ -9,9 +9,11 @@ use bson::doc;
 
 use super::support::connection::Connection;
 use super::support::mongod::Mongod;
+use super::support::pki::pki;
 use super::support::process::Process;
 use super::support::scram::{Login, Mechanism, must_log_in};
-use super::support::servers::{KEY, SECOND_KEY, doorward, flags, key_file, shared_backend, tls_flags, upstream};
+use super::support::servers::{KEY, SECOND_KEY, Server, Target, doorward, flags, key_file, shared_backend, tls_flags, upstream};
+use super::support::tls::Client;
 use super::support::{PATIENCE, run, users};
 
 /// Doorward with an admin port.
@@ -143,4 +145,37 @@ fn no_secret_is_ever_logged() {
     for secret in secrets {
         assert!(!printed.contains(secret), "{secret} is in the log");
     }
+}
+
+#[test]
+fn certificates_near_their_end_are_warned_of_at_start_and_on_each_connection() {
+    let threshold = "--auth --setParameter tlsX509ExpirationWarningThresholdDays=100000";
+    let server = Server::start_as(Target::Doorward, &[tls_flags("requireTLS"), flags(threshold)].concat()).expect("doorward");
+    let own = |line: &serde_json::Value| line["attr"]["option"] == "net.tls.certificateKeyFile";
+    server.process.wait_for_log_where(9_000_006, own).expect("a warning at start");
+    assert!(server.connect_as("alice").answers());
+    let peer = |line: &serde_json::Value| line["attr"]["peerSubjectName"] == "CN=alice,OU=clients,O=doorward";
+    server.process.wait_for_log_where(23222, peer).expect("a warning for the client's certificate");
+}
+
+#[test]
+fn what_is_turned_away_is_counted_by_its_reason() {
+    let it = observed(shared_backend().port, &[tls_flags("requireTLS"), flags("--auth")].concat());
+    let refused = |reason: &str| it.metric("doorward_connections_refused_total", &[&format!("reason=\"{reason}\"")]) as i64;
+    assert!(!Connection::plain(it.port).answers());
+    wait_until("a client without TLS is counted", || refused("tls_required") == 1);
+    let mut rejected = Connection::tls(it.port, &Client::showing(pki().identity("expired"))).expect("a handshake");
+    assert!(!rejected.answers());
+    wait_until("a client with a bad certificate is counted", || refused("certificate") == 1);
+    assert_eq!(it.metric("doorward_tls_handshakes_total", &["version=\"1.3\"", "rejected"]) as i64, 1);
+    let mut served = Connection::tls(it.port, &Client::showing(pki().identity("alice"))).expect("a handshake");
+    assert!(served.answers());
+    assert_eq!(it.metric("doorward_tls_handshakes_total", &["version=\"1.3\"", "accepted"]) as i64, 1);
+    assert_eq!(it.metric("doorward_connections", &["state=\"unauthenticated\""]) as i64, 1);
+    served.must(doc! {"authenticate": 1, "mechanism": "MONGODB-X509", "$db": "$external"});
+    served.must(doc! {"find": "seed", "$db": "app"});
+    assert_eq!(it.metric("doorward_connections", &["state=\"user\""]) as i64, 1);
+    assert_eq!(it.metric("doorward_upstream_connects_total", &["connected"]) as i64, 1);
+    it.process.signal("HUP");
+    wait_until("a reload is counted", || it.metric("doorward_reloads_total", &["done"]) as i64 == 1);
 }

@@ -5,7 +5,9 @@ use bson::doc;
 use serde_json::Value;
 
 use super::support::connection::Connection;
-use super::support::servers::{Server, flags};
+use super::support::scram::must_log_in;
+use super::support::servers::{Server, doorward, flags, shared_backend, upstream};
+use super::support::wire::Message;
 use super::support::{assert_no_failures, check_all, json};
 
 const COMMANDS: &str = include_str!("../data/preauth-commands.json");
@@ -68,4 +70,19 @@ fn check(connection: &mut Connection, name: &str, database: &str, expected: &Val
             && ["codeName", "errmsg"].iter().all(|field| expected[*field].is_null() || expected[*field] == found[*field])
     };
     if same { Ok(()) } else { Err(format!("{name}: {expected} expected, {found} found")) }
+}
+
+#[test]
+fn a_message_of_more_than_16_kib_ends_a_connection_that_is_not_authenticated_and_no_other() {
+    let (_process, port) = doorward(&upstream(shared_backend().port), &flags("--auth")).expect("doorward");
+    let large = doc! {"ping": 1, "comment": "x".repeat(17_000), "$db": "admin"};
+    let compressed = || Message::command(3, 0, &large).compressed(2);
+    let mut connection = Connection::plain(port);
+    assert!(connection.answers());
+    assert!(connection.run(&large).is_err(), "a message that is larger");
+    assert!(Connection::plain(port).exchange(&compressed()).is_err(), "a small message that stands for a larger one");
+    let mut connection = Connection::plain(port);
+    must_log_in(&mut connection, "alice", "admin", "wonderland");
+    connection.must(large.clone());
+    assert!(connection.exchange(&compressed()).is_ok());
 }
