@@ -69,6 +69,7 @@ error_codes! {
     ClientMetadataCannotBeMutated = 186,
     ClientMetadataMissingField = 183,
     InvalidUUID = 207,
+    NetworkInterfaceExceededTimeLimit = 202,
     KeyNotFound = 211,
     OperationNotSupportedInTransaction = 263,
     FailPointSetFailed = 266,
@@ -76,6 +77,7 @@ error_codes! {
     APIStrictError = 323,
     MechanismUnavailable = 334,
     UnsupportedOpQueryCommand = 352,
+    SocketException = 9001,
     BSONObjectTooLarge = 10334,
     InterruptedAtShutdown = 11600,
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::log::{Component, Line, Log, Severity};
 use crate::config::error::Warning;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 
 /// The mechanism that has log lines of its own.
 const MONGODB_X509: &str = "MONGODB-X509";
@@ -62,9 +62,9 @@ impl ConnectionLog {
         }
     }
 
-    /// The connection is broken off; `code` and `name` are those that mongod logs.
-    pub fn broken_off(&self, code: i32, name: &str, reason: &str) {
-        let error = json!({ "code": code, "codeName": name, "errmsg": reason });
+    /// The connection is broken off; `code` is the one that mongod logs.
+    pub fn broken_off(&self, code: ErrorCode, reason: &str) {
+        let error = json!({ "code": code.code(), "codeName": code.name(), "errmsg": reason });
         let attributes = json!({ "error": error, "remote": self.remote, "connectionId": self.id });
         let text = "Error receiving request from client. Ending connection from remote";
         self.line(Severity::Info, Component::Network, 22988, text, attributes);

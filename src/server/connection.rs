@@ -14,6 +14,7 @@ use super::snapshot::Snapshot;
 use super::{Server, open, unix_now_ms};
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
+use crate::error::ErrorCode;
 use crate::names::UserName;
 use crate::net::channel::Channel;
 use crate::net::stream::Transport;
@@ -69,13 +70,15 @@ impl End {
     }
 
     /// mongod's code for the log line.
-    const fn code(&self) -> (i32, &'static str) {
+    const fn code(&self) -> ErrorCode {
         match self {
-            Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => (17, "ProtocolError"),
-            Self::HandshakeTimeout(_) => (202, "NetworkInterfaceExceededTimeLimit"),
-            Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => (6, "HostUnreachable"),
-            Self::Draining => (91, "ShutdownInProgress"),
-            Self::ClientLeft | Self::Client(_) => (9001, "SocketException"),
+            Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => {
+                ErrorCode::ProtocolError
+            }
+            Self::HandshakeTimeout(_) => ErrorCode::NetworkInterfaceExceededTimeLimit,
+            Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => ErrorCode::HostUnreachable,
+            Self::Draining => ErrorCode::ShutdownInProgress,
+            Self::ClientLeft | Self::Client(_) => ErrorCode::SocketException,
         }
     }
 }
@@ -159,13 +162,13 @@ pub(super) async fn serve(
         Some(Ok(None)) => return log.ended(server.registry.len().saturating_sub(1), &json!({})),
         Some(Err(refused)) => {
             server.metrics.connection_refused(refused.label);
-            log.broken_off(refused.code.0, refused.code.1, &refused.reason);
+            log.broken_off(refused.code, &refused.reason);
             return log.ended(server.registry.len().saturating_sub(1), &json!({}));
         }
         None => {
             server.metrics.connection_refused("handshake_timeout");
             let end = End::HandshakeTimeout(seconds);
-            return log.broken_off(end.code().0, end.code().1, &end.to_string());
+            return log.broken_off(end.code(), &end.to_string());
         }
     };
     let mut connection = ClientConnection {
@@ -256,7 +259,7 @@ impl ClientConnection<'_> {
         self.server.metrics.connection_state(self.shown_state, -1.0);
         if let Some(label) = end.label() {
             self.server.metrics.connection_refused(label);
-            self.log.broken_off(end.code().0, end.code().1, &end.to_string());
+            self.log.broken_off(end.code(), &end.to_string());
         }
         // The upstream goes first, so that mongod interrupts what still runs.
         drop(self.upstream.take());

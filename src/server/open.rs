@@ -15,6 +15,7 @@ use super::snapshot::Snapshot;
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::config::settings::TlsMode;
+use crate::error::ErrorCode;
 use crate::net::channel::Channel;
 use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
@@ -22,9 +23,6 @@ use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::server::{Judgement, Rejection, ServerTls, Verified};
 use crate::x509::ca_trusts;
 use crate::x509::peer::PeerIdentity;
-
-/// mongod's code for a connection that TLS rules forbid.
-const SSL_HANDSHAKE_FAILED: (i32, &str) = (141, "SSLHandshakeFailed");
 
 /// A connection that is ready for its first message.
 pub(super) struct Opened {
@@ -37,13 +35,13 @@ pub(super) struct Opened {
 pub(super) struct Refused {
     /// The metric's label.
     pub(super) label: &'static str,
-    pub(super) code: (i32, &'static str),
+    pub(super) code: ErrorCode,
     pub(super) reason: String,
 }
 
 impl Refused {
     fn tls(label: &'static str, reason: impl Into<String>) -> Self {
-        Self { label, code: SSL_HANDSHAKE_FAILED, reason: reason.into() }
+        Self { label, code: ErrorCode::SSLHandshakeFailed, reason: reason.into() }
     }
 }
 
@@ -149,13 +147,13 @@ fn identify(snapshot: &Snapshot, verified: &Verified) -> Result<PeerIdentity, Re
     let allow_roles = snapshot.settings.parameters.allow_roles_from_x509_certificates;
     let identity = PeerIdentity::from_der(&verified.certificate, allow_roles).map_err(|error| Refused {
         label: "certificate",
-        code: (2, "BadValue"),
+        code: error.code(),
         reason: error.to_string(),
     })?;
     if let (Some(trusts), false) = (&snapshot.ca_trusts, identity.roles.is_empty()) {
         trusts.judge(&ca_trusts::sha256_hex(&verified.anchor), &identity.roles).map_err(|refusal| Refused {
             label: "ca_trusts",
-            code: (2, "BadValue"),
+            code: ErrorCode::BadValue,
             reason: refusal.to_string(),
         })?;
     }

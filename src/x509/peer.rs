@@ -8,6 +8,7 @@ use super::certificate::{Certificate, CertificateError};
 use super::der::{DerError, Reader, UNIVERSAL, UTF8_STRING};
 use super::dn::{DistinguishedName, DnError};
 use super::roles::{self, ROLES_EXTENSION, RolesError};
+use crate::error::ErrorCode;
 use crate::names::RoleName;
 
 /// The content octets of 1.3.6.1.4.1.34601.2.1.2, which names the cluster of a member.
@@ -25,6 +26,21 @@ pub enum PeerIdentityError {
     /// Its role extension is broken.
     #[error(transparent)]
     Roles(#[from] RolesError),
+}
+
+impl PeerIdentityError {
+    /// mongod's code in the log line of the closed connection.
+    #[must_use]
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Certificate(_) => ErrorCode::SSLHandshakeFailed,
+            Self::Subject(error) => match error.code() {
+                Some(code) => code,
+                None => ErrorCode::SSLHandshakeFailed,
+            },
+            Self::Roles(error) => error.code(),
+        }
+    }
 }
 
 /// What a certificate says of its holder.
