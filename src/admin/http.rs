@@ -4,14 +4,18 @@ use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
+
+/// How long a request's head may take: nobody keeps doorward's file descriptors by saying nothing.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What the admin port has to know of the server.
 pub trait Subject: Send + Sync + 'static {
@@ -33,7 +37,7 @@ pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve<S: Subject>(listener: TcpListener, subject: Arc<S>) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
             continue;
         };
         let subject = Arc::clone(&subject);
@@ -42,7 +46,9 @@ pub async fn serve<S: Subject>(listener: TcpListener, subject: Arc<S>) {
                 let response = answer(request.method(), request.uri().path(), &*subject);
                 async move { Ok::<_, Infallible>(response) }
             });
-            let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+            let mut connection = hyper::server::conn::http1::Builder::new();
+            connection.timer(TokioTimer::new()).header_read_timeout(PATIENCE);
+            let _ = connection.serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
@@ -93,5 +99,19 @@ mod tests {
             assert_eq!(answer(&Method::GET, path, &Down).status(), expected, "{path}");
         }
         assert_eq!(answer(&Method::POST, "/metrics", &Down).status(), 405);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_that_is_never_finished_is_cut_off() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, Arc::new(Down)));
+        let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+        client.write_all(b"GET /met").await.unwrap();
+        let mut rest = Vec::new();
+        let ended = tokio::time::timeout(PATIENCE * 3, client.read_to_end(&mut rest)).await;
+        server.abort();
+        assert!(ended.is_ok());
     }
 }
