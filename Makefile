@@ -14,8 +14,8 @@ dev:
 	$(CARGO) run --locked -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
 
 bench:
-	$(CARGO) bench
-	@if [ -x benches/end-to-end ]; then benches/end-to-end; fi
+	$(CARGO) bench --bench codec --bench scram --bench x509 -- --quick
+	$(CARGO) bench --bench end_to_end
 
 fmt:
 	$(CARGO) fmt

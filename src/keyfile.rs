@@ -175,6 +175,33 @@ pub enum KeyFileError {
 }
 
 impl KeyFileError {
+    /// mongod's text without the key that mongod prints in one of them.
+    #[must_use]
+    pub fn text_without_key(&self) -> String {
+        match self {
+            Self::InvalidCharacter { path, .. } => format!("invalid char in key file {path}"),
+            other => other.to_string(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "name a file that is there and that doorward's user may read",
+            Self::PermissionsTooOpen { .. } => "take them from the group and from others: chmod 400 FILE",
+            Self::Syntax { .. } | Self::UnsupportedYaml => {
+                "write one key, or a YAML list of two (a line '- KEY' for each); doorward keyfile generate makes a key"
+            }
+            Self::InvalidCharacter { .. } => {
+                "a key is letters, digits, +, / and = alone, without quotes and comments; doorward keyfile generate makes one"
+            }
+            Self::NoKeys { .. } => "write a key into it; doorward keyfile generate makes one",
+            Self::TooManyKeys { .. } => "keep the new key, first, and the old one",
+            Self::KeySize { .. } => "a key has 6 to 1024 characters, blanks not counted; doorward keyfile generate makes one",
+        }
+    }
+
     /// The id of mongod's log line.
     #[must_use]
     pub const fn log_id(&self) -> i32 {

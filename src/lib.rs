@@ -1,7 +1,7 @@
 //! doorward: a MongoDB-compatible TLS authentication proxy.
 //!
 //! The modules stand in layers, and imports point down only:
-//! `admin, server -> relay, upstream, tls, net -> session -> authz, scram, x509, keyfile, wire, config -> names, secret, error`.
+//! `inspect -> server`, and `admin, server -> relay, upstream, tls, net -> session -> authz, scram, x509, keyfile, wire, config -> names, secret, error`.
 //! Everything above the line below is pure: it knows no socket, clock, file or source of randomness; such things come in as
 //! arguments. Everything below it needs the feature `server`. `tests/layers` holds both rules.
 
@@ -26,6 +26,8 @@ pub mod admin;
 pub mod certs;
 #[cfg(feature = "server")]
 pub mod dev;
+#[cfg(feature = "server")]
+pub mod inspect;
 #[cfg(feature = "server")]
 pub mod net;
 #[cfg(feature = "server")]

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use doorward::config::command::{self, Command};
-use doorward::config::{self, Loaded, help, show};
+use doorward::config::{self, Loaded, help};
+use doorward::inspect;
 use doorward::server::{self, ServeError};
 
 /// The command line, the configuration, a certificate or a key file is refused.
@@ -24,13 +25,13 @@ fn main() -> ExitCode {
         Err(error) => fail(REFUSED, &format!("{error}try 'doorward --help' for more information")),
         Ok(Command::Help) => print(&help::help()),
         Ok(Command::Version) => print(&help::version()),
-        Ok(Command::Check(words)) => with_configuration(&words, check),
+        Ok(Command::Check(words)) => with_configuration(&words, inspect::check),
         Ok(Command::Serve(words)) => with_configuration(&words, serve),
         Ok(Command::Dev(words)) => doorward::dev::main(&words),
         Ok(Command::Certs(words)) => doorward::certs::main(&words),
-        Ok(Command::Explain(_)) => not_built("explain"),
-        Ok(Command::Keyfile(_)) => not_built("keyfile"),
-        Ok(Command::Readiness(_)) => not_built("readiness"),
+        Ok(Command::Explain(words)) => inspect::explain(&words),
+        Ok(Command::Keyfile(words)) => inspect::keyfile(&words),
+        Ok(Command::Readiness(_)) => fail(FAILED, "doorward readiness is not built yet"),
         Ok(Command::Sink(words)) => doorward::sink::main(&words),
     }
 }
@@ -40,13 +41,6 @@ fn with_configuration(words: &[String], run: fn(&Loaded) -> ExitCode) -> ExitCod
         Ok(loaded) => run(&loaded),
         Err(errors) => fail(REFUSED, &errors.to_string()),
     }
-}
-
-fn check(loaded: &Loaded) -> ExitCode {
-    for warning in &loaded.warnings {
-        complain(&format!("warning: {warning}"));
-    }
-    print(&show::yaml(&loaded.settings))
 }
 
 fn serve(loaded: &Loaded) -> ExitCode {
@@ -61,10 +55,6 @@ fn serve(loaded: &Loaded) -> ExitCode {
         Err(error @ (ServeError::Bind(_) | ServeError::AdminBind { .. })) => fail(NOT_BOUND, &error.to_string()),
         Err(error) => fail(FAILED, &error.to_string()),
     }
-}
-
-fn not_built(command: &str) -> ExitCode {
-    fail(FAILED, &format!("doorward {command} is not built yet"))
 }
 
 /// A reader that went away is a failure, not a panic.

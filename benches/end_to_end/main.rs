@@ -1,12 +1,15 @@
 //! The end-to-end benchmark: doorward beside an HAProxy that terminates the same TLS, both before `doorward sink`.
 //!
-//! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute. Everything runs on the loopback
+//! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute, and `-- --against FILE` adds a
+//! column for another build of doorward, so that a change is measured beside what was before; `--only operations` (or `single`,
+//! `connections`, `reads`, `writes`) leaves the other loads out. Everything runs on the loopback
 //! interface and shares this machine's processors, so rates say little by themselves: compare the columns. The rounds are
 //! interleaved and the table shows medians; HAProxy neither parses a message nor knows a user, so it is the floor.
 
 mod load;
 mod servers;
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
@@ -27,6 +30,10 @@ struct Plan {
     rounds: usize,
     unit: Duration,
     idle: usize,
+    /// Another doorward to compare with.
+    against: Option<PathBuf>,
+    /// The only load; empty for all.
+    only: String,
 }
 
 /// One column: its name, its server, what was measured.
@@ -49,11 +56,13 @@ struct Round {
 }
 
 fn main() -> ExitCode {
-    let quick = std::env::args().any(|argument| argument == "--quick");
-    let plan = if quick {
-        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400 }
+    let arguments: Vec<_> = std::env::args().collect();
+    let value = |name: &str| arguments.iter().skip_while(|&argument| argument != name).nth(1);
+    let (against, only) = (value("--against").map(PathBuf::from), value("--only").cloned().unwrap_or_default());
+    let plan = if arguments.iter().any(|argument| argument == "--quick") {
+        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400, against, only }
     } else {
-        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000 }
+        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000, against, only }
     };
     match run(&plan) {
         Ok(true) => ExitCode::SUCCESS,
@@ -78,11 +87,14 @@ fn run(plan: &Plan) -> Result<bool> {
         Ok(None) => println!("HAProxy is not installed: its column is missing"),
         Err(failure) => println!("{failure:#}"),
     }
-    match workshop.doorward(address) {
-        Ok(server) => columns.push(column("doorward", server)),
-        Err(failure) => {
-            println!("{failure:#}");
-            complete = false;
+    let other = plan.against.as_deref().map(|program| ("before", program));
+    for (name, program) in other.into_iter().chain([("doorward", Path::new(env!("CARGO_BIN_EXE_doorward")))]) {
+        match workshop.doorward(name, program, address) {
+            Ok(server) => columns.push(column(name, server)),
+            Err(failure) => {
+                println!("{failure:#}");
+                complete = false;
+            }
         }
     }
     // First, while the processes are fresh: what the load frees need not go back to the system.
@@ -144,12 +156,19 @@ impl Column {
 }
 
 fn round(target: &Target, plan: &Plan) -> Result<Round> {
+    let wanted = |name: &str| plan.only.is_empty() || plan.only == name;
+    let operations = |name: &'static str, message: &dyn Fn() -> Vec<u8>, clients: usize| {
+        if wanted(name) { closed_loop(target, &message(), clients, plan.unit).context(name) } else { Ok(Sample::default()) }
+    };
     Ok(Round {
-        operations: closed_loop(target, &find_one(), CLIENTS, plan.unit).context("operations")?,
-        single: closed_loop(target, &find_one(), 1, plan.unit).context("one client")?,
-        connections: connection_loop(target, CONNECTING, plan.unit).context("connections")?,
-        reads: closed_loop(target, &find_many(), STREAMING, plan.unit).context("large replies")?,
-        writes: closed_loop(target, &insert_many(INSERT), STREAMING, plan.unit).context("large inserts")?,
+        operations: operations("operations", &find_one, CLIENTS)?,
+        single: operations("single", &find_one, 1)?,
+        connections: match wanted("connections") {
+            true => connection_loop(target, CONNECTING, plan.unit).context("connections")?,
+            false => Sample::default(),
+        },
+        reads: operations("reads", &find_many, STREAMING)?,
+        writes: operations("writes", &|| insert_many(INSERT), STREAMING)?,
     })
 }
 

@@ -91,9 +91,10 @@ impl Workshop {
         Ok((process, Target { address, tls: None, process: None }))
     }
 
-    /// Starts doorward before `sink`.
-    pub(crate) fn doorward(&self, sink: SocketAddr) -> Result<(Process, Target)> {
-        let (address, file, log) = (free_address()?, self.path("doorward.conf"), self.path("doorward.log"));
+    /// Starts `program`, a doorward, before `sink`.
+    pub(crate) fn doorward(&self, name: &str, program: &Path, sink: SocketAddr) -> Result<(Process, Target)> {
+        let path = |end: &str| self.path(&format!("{name}.{end}"));
+        let (address, file, log) = (free_address()?, path("conf"), path("log"));
         let text = format!(
             "net:\n  port: {port}\n  bindIp: 127.0.0.1\n  unixDomainSocket: {{enabled: false}}\n  tls:\n    mode: requireTLS\n    \
              certificateKeyFile: {server}\n    CAFile: {ca}\nsecurity: {{authorization: enabled}}\nsystemLog:\n  \
@@ -104,10 +105,9 @@ impl Workshop {
             log = log.display(),
         );
         fs::write(&file, text)?;
-        let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
+        let mut command = Command::new(program);
         command.arg("--config").arg(&file).stdout(Stdio::null());
-        self.started(&mut command, address, &self.path("doorward.err"))
-            .with_context(|| format!("doorward did not start {}", last_lines(&log)))
+        self.started(&mut command, address, &path("err")).with_context(|| format!("{name} did not start {}", last_lines(&log)))
     }
 
     /// Starts HAProxy before `sink`: TCP mode, the same certificates, as many threads as doorward has; `None` when not installed.

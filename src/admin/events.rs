@@ -5,6 +5,7 @@ use bson::raw::RawDocument;
 use serde_json::{Map, Value, json};
 
 use super::log::{Component, Line, Log, Severity};
+use crate::config::error::Warning;
 use crate::error::CommandError;
 
 /// The mechanism that has log lines of its own.
@@ -159,6 +160,20 @@ pub fn control(log: &Log, severity: Severity, id: u32, message: &'static str, at
     log.write(Line { severity, component: Component::Control, id, context: "main", message, attributes });
 }
 
+/// Writes a warning that follows from the options alone.
+pub fn configuration_warning(log: &Log, warning: &Warning) {
+    let component = match warning.component {
+        "NETWORK" => Component::Network,
+        "ACCESS" => Component::Access,
+        _ => Component::Control,
+    };
+    let attributes: Map<_, _> =
+        warning.attributes.iter().map(|(name, value)| ((*name).to_owned(), value.as_str().into())).collect();
+    let attributes = if attributes.is_empty() { Value::Null } else { attributes.into() };
+    let id = warning.id.unwrap_or(9_000_007);
+    log.write(Line { severity: Severity::Warning, component, id, context: "main", message: &warning.message, attributes });
+}
+
 /// Writes a line of the listener or the upstream's monitor.
 pub fn network(log: &Log, context: &'static str, severity: Severity, id: u32, message: &'static str, attributes: Value) {
     log.write(Line { severity, component: Component::Network, id, context, message, attributes });
@@ -195,5 +210,15 @@ mod tests {
         assert_eq!(line["id"], 51800);
         assert_eq!(line["ctx"], "conn7");
         assert_eq!(line["attr"]["doc"]["driver"]["name"], "PyMongo");
+    }
+    #[test]
+    fn a_warning_of_the_configuration_has_mongods_id_component_and_text() {
+        let log = Log::in_memory();
+        let warning =
+            Warning { id: Some(22133), component: "NETWORK", message: "No CA".into(), attributes: vec![("file", "x".into())] };
+        configuration_warning(&log, &warning);
+        let line: Value = serde_json::from_str(&log.text()).unwrap();
+        assert_eq!((&line["id"], &line["s"], &line["c"]), (&json!(22133), &json!("W"), &json!("NETWORK")));
+        assert_eq!((&line["msg"], &line["attr"]), (&json!("No CA"), &json!({ "file": "x" })));
     }
 }

@@ -78,7 +78,7 @@ pub struct Line<'a> {
     /// The thread in mongod's terms: `conn42`, `listener`, `main`.
     pub context: &'a str,
     /// The constant text.
-    pub message: &'static str,
+    pub message: &'a str,
     /// What varies, a JSON object; `Null` when nothing does.
     pub attributes: Value,
 }

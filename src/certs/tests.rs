@@ -3,8 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::process::ExitCode;
 
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use x509_parser::prelude::{FromDer, GeneralName, X509Certificate};
 
 use super::*;

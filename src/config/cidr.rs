@@ -1,8 +1,12 @@
 //! Address ranges as in `security.clusterIpSourceAllowlist`: `10.0.0.0/8`, `::1/128`, or an address alone.
 //! Source: mongod 6.0.5, measured (the texts of the refusals too).
 
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
+
+/// The length of the prefix that all IPv4 addresses in IPv6 form share.
+const V4_MAPPED: u32 = 96;
 
 /// A range of addresses with a common prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,18 +34,31 @@ pub enum CidrError {
 }
 
 impl Cidr {
-    /// Whether the address is in the range. An IPv4 address that came as an IPv6 one (`::ffff:10.0.0.1`) counts as both.
+    /// Whether the address is in the range. An IPv4 address that came as an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address; it is in
+    /// no range of IPv6 addresses but one of such addresses alone, so that `::/0` lets no IPv4 client in.
     #[must_use]
     pub fn contains(&self, address: IpAddr) -> bool {
-        let (as_v4, as_v6) = match address.to_canonical() {
-            IpAddr::V4(v4) => (Some(v4), v4.to_ipv6_mapped()),
-            IpAddr::V6(v6) => (None, v6),
-        };
-        if self.v6 {
-            masked(u128::from(as_v6), self.length) == self.network
-        } else {
-            as_v4.is_some_and(|v4| masked(aligned(u32::from(v4)), self.length) == self.network)
+        match (address.to_canonical(), self.v6) {
+            (IpAddr::V4(v4), false) => masked(aligned(u32::from(v4)), self.length) == self.network,
+            (IpAddr::V4(v4), true) => {
+                self.length >= V4_MAPPED && masked(u128::from(v4.to_ipv6_mapped()), self.length) == self.network
+            }
+            (IpAddr::V6(v6), true) => masked(u128::from(v6), self.length) == self.network,
+            (IpAddr::V6(_), false) => false,
         }
+    }
+}
+
+/// As in the configuration file, with the length always and without the bits beyond it.
+impl fmt::Display for Cidr {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = if self.v6 {
+            IpAddr::from(Ipv6Addr::from(self.network))
+        } else {
+            let [first, second, third, fourth, ..] = self.network.to_be_bytes();
+            IpAddr::from([first, second, third, fourth])
+        };
+        write!(formatter, "{address}/{}", self.length)
     }
 }
 
@@ -127,10 +144,24 @@ mod tests {
             ("fe80::/10", "fe80::1", true),
             ("fe80::/10", "fec0::1", false),
             ("::/0", "2001:db8::1", true),
+            ("::/0", "10.0.0.1", false),
+            ("::/0", "::ffff:10.0.0.1", false),
+            ("127.0.0.1/32", "127.0.0.2", false),
+            ("::1/128", "::2", false),
             ("::1/128", "::1", true),
         ];
         for (range, address, expected) in cases {
             assert_eq!(range.parse::<Cidr>().unwrap().contains(address.parse().unwrap()), expected, "{address} in {range}");
+        }
+    }
+    #[test]
+    fn a_range_is_printed_as_it_can_be_read_again() {
+        for (text, printed) in
+            [("10.1.2.3/8", "10.0.0.0/8"), ("10.0.0.1", "10.0.0.1/32"), ("fe80::1/10", "fe80::/10"), ("0.0.0.0/0", "0.0.0.0/0")]
+        {
+            let range: Cidr = text.parse().unwrap();
+            assert_eq!(range.to_string(), printed);
+            assert_eq!(printed.parse(), Ok(range));
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use super::cidr::Cidr;
+
 /// Everything that doorward was told, validated.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -22,6 +24,18 @@ pub struct Settings {
     pub proxy: Proxy,
     /// Names of options that concern only a database (`storage.*` and the like): accepted, listed at start.
     pub ignored: Vec<String>,
+}
+
+impl Settings {
+    /// Takes over from `old` what can not change while doorward runs: where it listens and where it logs.
+    pub fn keep_until_restart(&mut self, old: &Self) {
+        let Net { max_incoming_connections, compressors, .. } = std::mem::replace(&mut self.net, old.net.clone());
+        (self.net.max_incoming_connections, self.net.compressors) = (max_incoming_connections, compressors);
+        self.log.path.clone_from(&old.log.path);
+        self.log.append = old.log.append;
+        self.process.clone_from(&old.process);
+        self.proxy.admin = old.proxy.admin;
+    }
 }
 
 /// `net.*`: where doorward listens.
@@ -141,8 +155,8 @@ pub struct Security {
     pub cluster_auth_mode: ClusterAuthMode,
     /// `security.transitionToAuth`.
     pub transition_to_auth: bool,
-    /// `security.clusterIpSourceAllowlist`, in CIDR text; `None` when not given.
-    pub cluster_ip_source_allowlist: Option<Vec<String>>,
+    /// `security.clusterIpSourceAllowlist`; `None` when not given.
+    pub cluster_ip_source_allowlist: Option<Vec<Cidr>>,
 }
 
 /// `setParameter.*`, those that doorward honours.

@@ -7,6 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The room of a connection that sends little, in bytes.
 const SMALL: usize = 4 * 1024;
+/// The most room that is asked for, and kept, without knowing what comes, in bytes.
+const MIDDLE: usize = 16 * 1024;
 /// The most room that is used for streaming, in bytes.
 const LARGE: usize = 256 * 1024;
 
@@ -60,11 +62,18 @@ impl Incoming {
         self.len() < LARGE
     }
 
-    /// Gives memory back before a wait of unknown length.
+    /// Gives the memory back before a wait of unknown length. What large messages needed is forgotten down to a middle size.
     pub fn rest(&mut self) {
-        if self.is_empty() && self.bytes.capacity() > 2 * SMALL && self.step <= SMALL {
-            self.bytes = Vec::new();
+        self.step = self.step.min(MIDDLE);
+        if self.is_empty() {
+            spare::keep(std::mem::take(&mut self.bytes));
         }
+    }
+
+    /// Whether it has no memory: then it is to be filled when there is something to read, not before.
+    #[must_use]
+    pub const fn is_at_rest(&self) -> bool {
+        self.bytes.capacity() == 0
     }
 
     /// Reads once and returns how many bytes came; 0 is the end of the stream. Cancel safe.
@@ -77,19 +86,53 @@ impl Incoming {
             self.used = 0;
         }
         let step = self.step.max(SMALL);
+        if self.bytes.capacity() == 0 && step == SMALL {
+            self.bytes = spare::take();
+        }
         if self.bytes.capacity().saturating_sub(self.bytes.len()) < step / 2 {
             self.bytes.reserve(step);
         }
         let room = self.bytes.capacity().saturating_sub(self.bytes.len());
         let count = stream.read_buf(&mut self.bytes).await?;
         self.step = if count >= room {
-            (step * 2).min(LARGE)
+            (step * 4).min(LARGE)
         } else if count < step / 4 {
             (step / 2).max(SMALL)
         } else {
             step
         };
         Ok(count)
+    }
+}
+
+/// A few small buffers a thread, handed from connections that begin to wait to those that begin to read.
+mod spare {
+    use std::cell::RefCell;
+
+    use super::SMALL;
+
+    /// How many are kept.
+    const MOST: usize = 16;
+
+    thread_local! {
+        static BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    }
+
+    /// Keeps a buffer, if it is a small one.
+    pub(super) fn keep(mut buffer: Vec<u8>) {
+        buffer.clear();
+        if buffer.capacity() == SMALL {
+            BUFFERS.with_borrow_mut(|buffers| {
+                if buffers.len() < MOST {
+                    buffers.push(buffer);
+                }
+            });
+        }
+    }
+
+    /// An empty buffer.
+    pub(super) fn take() -> Vec<u8> {
+        BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(SMALL))
     }
 }
 
@@ -131,12 +174,11 @@ mod tests {
         while incoming.fill(&mut source).await.unwrap() > 0 {
             incoming.consume(incoming.len());
         }
-        for _ in 0..8 {
-            let mut few: &[u8] = b"few";
-            incoming.fill(&mut few).await.unwrap();
-            incoming.consume(3);
-        }
         incoming.rest();
-        assert_eq!(incoming.bytes.capacity(), 0);
+        assert!(incoming.is_at_rest());
+        // And what it learned of large messages does not make the next wait a large one.
+        let mut few: &[u8] = b"few";
+        incoming.fill(&mut few).await.unwrap();
+        assert!(incoming.bytes.capacity() <= 2 * MIDDLE, "{}", incoming.bytes.capacity());
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::stream::Transport;
 use crate::config::settings::Net;
@@ -43,20 +43,42 @@ impl Drop for SocketFile {
     }
 }
 
+/// A client's socket that no runtime waits for yet.
+#[derive(Debug)]
+pub enum Accepted {
+    /// IPv4 or IPv6.
+    Tcp(std::net::TcpStream),
+    /// A unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+impl Accepted {
+    /// Waited for by the current runtime from now on.
+    ///
+    /// # Errors
+    /// The operating system can not watch it.
+    pub fn into_transport(self) -> io::Result<Transport> {
+        Ok(match self {
+            Self::Tcp(stream) => Transport::Tcp(TcpStream::from_std(stream)?),
+            Self::Unix(stream) => Transport::Unix(UnixStream::from_std(stream)?),
+        })
+    }
+}
+
 impl Listener {
     /// Takes the next client.
     ///
     /// # Errors
     /// Those of `accept`; the caller waits a little and goes on.
-    pub async fn accept(&self) -> io::Result<(Transport, ClientAddress)> {
+    pub async fn accept(&self) -> io::Result<(Accepted, ClientAddress)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, address) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 socket2::SockRef::from(&stream).set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE))?;
-                Ok((Transport::Tcp(stream), ClientAddress::Tcp(address)))
+                Ok((Accepted::Tcp(stream.into_std()?), ClientAddress::Tcp(address)))
             }
-            Self::Unix(listener, _) => Ok((Transport::Unix(listener.accept().await?.0), ClientAddress::Unix)),
+            Self::Unix(listener, _) => Ok((Accepted::Unix(listener.accept().await?.0.into_std()?), ClientAddress::Unix)),
         }
     }
 

@@ -8,10 +8,12 @@
 //! Checksums are a matter of one hop: doorward checks the client's, sends none on, and adds one to the reply where mongod would
 //! (wire sheet section 1.5).
 
+mod aside;
 mod copy;
 mod replies;
 mod request;
 
+pub(crate) use aside::aside;
 pub use replies::replies;
 pub use request::{forward, forward_whole};
 

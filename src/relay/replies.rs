@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::aside;
 use super::copy::{Broken, copy};
 use super::{RelayError, ReplyForm};
 use crate::net::channel::Channel;
@@ -37,9 +38,9 @@ pub async fn replies(
         before();
         let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
         if form.compressor.is_some() {
-            whole(client, upstream, form, header, length).await?;
+            Box::pin(whole(client, upstream, form, header, length)).await?;
         } else if form.checksum && header.opcode == opcode::MSG {
-            with_checksum(client, upstream, header, length).await?;
+            Box::pin(with_checksum(client, upstream, header, length)).await?;
         } else {
             copy(upstream, client, length, None).await.map_err(Broken::on_the_way_back)?;
         }
@@ -134,7 +135,9 @@ async fn whole(
     upstream.incoming.consume(length);
     let bytes = match form.compressor {
         Some(compressor) => {
-            compressed::compress(compressor, &message).map_err(|error| RelayError::Protocol(error.to_string()))?
+            let compressed =
+                aside(length, move || compressed::compress(compressor, &message)).await.map_err(RelayError::Client)?;
+            compressed.map_err(|error| RelayError::Protocol(error.to_string()))?
         }
         None => message,
     };

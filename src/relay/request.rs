@@ -25,9 +25,9 @@ pub async fn forward(
 ) -> Result<u64, RelayError> {
     let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
     if checksum {
-        without_checksum(client, upstream, header, length).await?
+        Box::pin(without_checksum(client, upstream, header, length)).await?;
     } else {
-        copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)?
+        copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)?;
     }
     Ok(u64::from(header.message_length))
 }

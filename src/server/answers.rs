@@ -62,7 +62,7 @@ impl ClientConnection<'_> {
             return Ok(());
         }
         if let Some(user) = self.session.state().stored_user().cloned() {
-            let found = self.look_up(&user).await?;
+            let found = Box::pin(self.look_up(&user)).await?;
             if let Some(event) = self.session.refresh_user(&found) {
                 self.record(&event);
                 self.show_state();

@@ -8,6 +8,7 @@ mod reload;
 pub mod snapshot;
 mod streaming_hello;
 mod turn;
+mod workers;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -19,7 +20,8 @@ use tokio::sync::watch;
 
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
-use crate::admin::events::{control, network};
+use self::workers::Workers;
+use crate::admin::events::{configuration_warning, control, network};
 use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
@@ -90,7 +92,8 @@ pub(crate) struct Server {
 /// # Errors
 /// It could not start. Nothing is served then.
 pub fn run(settings: Settings, warnings: &[Warning], read_settings: ReadSettings) -> Result<(), ServeError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // This thread accepts, watches and obeys; the connections have threads of their own.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let result = runtime.block_on(serve(settings, warnings, read_settings));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
@@ -113,7 +116,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let (send_pictures, pictures) = watch::channel(None);
     let server = Arc::new(Server {
         metrics: Metrics::new(),
-        users: UserStore::new(Duration::from_secs(u64::from(snapshot.settings.proxy.user_cache_seconds))),
+        users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
@@ -122,6 +125,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         read_settings,
     });
     reload::show(&server);
+    let workers = Arc::new(Workers::start()?);
     tokio::spawn(watch_upstream(Arc::clone(&server), send_pictures));
     if let Some(listener) = admin {
         tokio::spawn(http::serve(listener, Arc::clone(&server)));
@@ -129,7 +133,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     // The first picture is waited for a moment, so that a client that comes at once finds an upstream that is there.
     let mut first = server.pictures.clone();
     let _ = tokio::time::timeout(Duration::from_millis(500), first.wait_for(Option::is_some)).await;
-    let accepting = start_accepting(&server, listeners);
+    let accepting = start_accepting(&server, &workers, listeners);
     wait_for_signals(&server, &mut signals).await;
     drop(accepting);
     drain(&server, &mut signals).await;
@@ -151,24 +155,12 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
         control(log, Severity::Info, 9_000_001, text, json!({ "options": settings.ignored }));
     }
     for warning in warnings {
-        let attributes: serde_json::Map<_, _> =
-            warning.attributes.iter().map(|(key, value)| ((*key).to_owned(), value.as_str().into())).collect();
-        let attributes = json!({ "warning": warning.message, "component": warning.component, "attr": attributes });
-        control(log, Severity::Warning, warning.id.unwrap_or(9_000_007), "Configuration warning", attributes);
-    }
-    if !settings.security.access_control {
-        let text =
-            "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
-        control(log, Severity::Warning, 22120, text, json!({ "remedy": "remove security.authorization: disabled" }));
-    }
-    if settings.security.transition_to_auth {
-        let text = "transitionToAuth is on: clients may authenticate, and nothing is enforced";
-        control(log, Severity::Warning, 9_000_002, text, json!({ "metric": "doorward_transitional_operations_total" }));
+        configuration_warning(log, warning);
     }
 }
 
 /// Takes clients from every listener; they are closed when what is returned goes.
-fn start_accepting(server: &Arc<Server>, listeners: Vec<Listener>) -> tokio::task::JoinSet<()> {
+fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<Listener>) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let snapshot = server.snapshot.load();
     for listener in &listeners {
@@ -177,15 +169,15 @@ fn start_accepting(server: &Arc<Server>, listeners: Vec<Listener>) -> tokio::tas
     let tls = if snapshot.tls.is_some() { "on" } else { "off" };
     let attributes = json!({ "port": snapshot.settings.net.port, "ssl": tls });
     for listener in listeners {
-        tasks.spawn(accept_loop(Arc::clone(server), listener));
+        tasks.spawn(accept_loop(Arc::clone(server), Arc::clone(workers), listener));
     }
     network(&server.log, "listener", Severity::Info, 23016, "Waiting for connections", attributes);
     tasks
 }
 
-async fn accept_loop(server: Arc<Server>, listener: Listener) {
+async fn accept_loop(server: Arc<Server>, workers: Arc<Workers>, listener: Listener) {
     loop {
-        let (transport, address) = match listener.accept().await {
+        let (accepted, address) = match listener.accept().await {
             Ok(accepted) => accepted,
             Err(error) => {
                 let attributes = json!({ "error": error.to_string(), "address": listener.address() });
@@ -208,7 +200,9 @@ async fn accept_loop(server: Arc<Server>, listener: Listener) {
             continue;
         };
         let server = Arc::clone(&server);
-        tokio::spawn(async move {
+        workers.spawn(async move {
+            // A socket belongs to the runtime that it is waited for on.
+            let Ok(transport) = accepted.into_transport() else { return };
             server.metrics.connections_open.increment(1.0);
             connection::serve(&server, transport, address, place, picture).await;
             server.metrics.connections_open.decrement(1.0);

@@ -19,7 +19,8 @@ use crate::net::channel::Channel;
 use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
 use crate::net::stream::{Prefixed, Stream, Transport};
-use crate::tls::server::{Judgement, Rejection, ServerTls};
+use crate::tls::server::{Judgement, Rejection, ServerTls, Verified};
+use crate::x509::ca_trusts;
 use crate::x509::peer::PeerIdentity;
 
 /// mongod's code for a connection that TLS rules forbid.
@@ -117,7 +118,7 @@ fn judge(
     certificates: Option<&[rustls::pki_types::CertificateDer<'static>]>,
 ) -> Result<Option<PeerIdentity>, Refused> {
     let now = super::unix_now();
-    let certificate = match tls.judge(certificates, now) {
+    let verified = match tls.judge(certificates, now) {
         Judgement::Accept { verified } => verified,
         Judgement::AcceptUnverified { reason } => {
             log.certificate(
@@ -137,11 +138,28 @@ fn judge(
             return Err(Refused::tls("certificate", reason.to_string()));
         }
     };
-    let Some(certificate) = certificate else { return Ok(None) };
-    let identity = PeerIdentity::from_der(&certificate, snapshot.settings.parameters.allow_roles_from_x509_certificates)
-        .map_err(|error| Refused { label: "certificate", code: (2, "BadValue"), reason: error.to_string() })?;
+    let Some(verified) = verified else { return Ok(None) };
+    let identity = identify(snapshot, &verified)?;
     warn_of_expiry(snapshot, log, &identity, now);
     Ok(Some(identity))
+}
+
+/// Whom a certificate that may be believed stands for.
+fn identify(snapshot: &Snapshot, verified: &Verified) -> Result<PeerIdentity, Refused> {
+    let allow_roles = snapshot.settings.parameters.allow_roles_from_x509_certificates;
+    let identity = PeerIdentity::from_der(&verified.certificate, allow_roles).map_err(|error| Refused {
+        label: "certificate",
+        code: (2, "BadValue"),
+        reason: error.to_string(),
+    })?;
+    if let (Some(trusts), false) = (&snapshot.ca_trusts, identity.roles.is_empty()) {
+        trusts.judge(&ca_trusts::sha256_hex(&verified.anchor), &identity.roles).map_err(|refusal| Refused {
+            label: "ca_trusts",
+            code: (2, "BadValue"),
+            reason: refusal.to_string(),
+        })?;
+    }
+    Ok(identity)
 }
 
 fn warn_of_expiry(snapshot: &Snapshot, log: &ConnectionLog, identity: &PeerIdentity, now: i64) {

@@ -1,32 +1,39 @@
 //! SIGHUP: the configuration and all its files are read again. What is broken changes nothing and says so; open connections stay.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::json;
 
 use super::snapshot::Snapshot;
 use super::{Server, unix_now};
-use crate::admin::events::control;
+use crate::admin::events::{control, network};
 use crate::admin::log::Severity;
+use crate::config::options::Reload;
+use crate::config::show;
 
 /// Puts a new configuration in force, or keeps the old one and says why.
 pub(super) fn reload(server: &Arc<Server>) {
     let old = server.snapshot.load_full();
     let generation = old.generation.saturating_add(1);
     let loaded = (server.read_settings)().and_then(|mut settings| {
-        // Where doorward listens and logs can not change while it runs; the rest can.
-        let fixed = format!("{:?}", settings.net) != format!("{:?}", old.settings.net);
-        settings.net.clone_from(&old.settings.net);
+        let changes = show::changes(&old.settings, &settings);
+        settings.keep_until_restart(&old.settings);
         let snapshot = Snapshot::load(settings, &server.randomness, generation, unix_now()).map_err(|error| error.to_string())?;
-        Ok((snapshot, fixed))
+        Ok((snapshot, changes))
     });
     match loaded {
-        Ok((snapshot, needs_restart)) => {
+        Ok((snapshot, changes)) => {
+            server.log.adjust(&snapshot.settings.log);
+            server.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
             server.snapshot.store(Arc::new(snapshot));
             server.users.forget();
             server.metrics.reload("done");
-            let restart = if needs_restart { "changes under net need a restart, but those of net.tls" } else { "" };
-            let attributes = json!({ "generation": generation, "note": restart });
+            let names = |waits: bool| -> Vec<_> {
+                changes.iter().filter(|(_, when)| (*when == Reload::Restart) == waits).map(|(name, _)| *name).collect()
+            };
+            let attributes = json!({ "generation": generation, "changed": names(false), "changedButNeedARestart": names(true) });
             control(&server.log, Severity::Info, 4_913_400, "Successfully reloaded configuration and certificates", attributes);
             show(server);
         }
@@ -44,23 +51,29 @@ pub(super) fn show(server: &Arc<Server>) {
     #[expect(clippy::cast_precision_loss, reason = "nobody reloads that often")]
     server.metrics.snapshot_generation.set(snapshot.generation as f64);
     show_certificates(server);
-    let Some(tls) = &snapshot.tls else { return };
+    if snapshot.tls.as_ref().is_some_and(|tls| !tls.has_alternative_name()) {
+        let text = "Server certificate has no compatible Subject Alternative Name. This may prevent TLS clients from connecting";
+        network(&server.log, "main", Severity::Warning, 551_190, text, json!({}));
+    }
     let threshold = i64::from(snapshot.settings.parameters.tls_x509_expiration_warning_threshold_days);
-    for (option, path, not_after) in tls.expirations() {
-        let days = not_after.saturating_sub(unix_now()) / 86_400;
-        if threshold > 0 && days < threshold {
-            let attributes = json!({ "option": option, "file": path.display().to_string(), "daysLeft": days });
-            control(&server.log, Severity::Warning, 9_000_006, "Certificate expires soon", attributes);
-        }
+    let now = unix_now();
+    for material in snapshot.materials().filter(|material| threshold > 0 && material.days_left(now) < threshold) {
+        let (file, days) = (material.path.display().to_string(), material.days_left(now));
+        let attributes = json!({ "option": material.option, "file": file, "daysLeft": days });
+        control(&server.log, Severity::Warning, 9_000_006, "Certificate expires soon", attributes);
     }
 }
 
-/// Brings the days left of every certificate in use up to date.
+/// Brings the days left of every certificate in use up to date, those toward the upstream too. Of several in one file the first
+/// to end counts.
 pub(super) fn show_certificates(server: &Server) {
     let snapshot = server.snapshot.load();
-    let Some(tls) = &snapshot.tls else { return };
-    for (option, path, not_after) in tls.expirations() {
-        let left = not_after.saturating_sub(unix_now());
-        server.metrics.certificate_days_left((*option).to_owned(), path.display().to_string(), left);
+    let mut ends: BTreeMap<(&str, &Path), i64> = BTreeMap::new();
+    for material in snapshot.materials() {
+        let end = ends.entry((material.option, &material.path)).or_insert(material.not_after);
+        *end = material.not_after.min(*end);
+    }
+    for ((option, path), end) in ends {
+        server.metrics.certificate_days_left(option.to_owned(), path.display().to_string(), end.saturating_sub(unix_now()));
     }
 }

@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
-use crate::session::{Cidr, Policy};
+use crate::session::Policy;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
+use crate::tls::material::Material;
 use crate::tls::server::ServerTls;
 use crate::upstream::connector::Connector;
 use crate::upstream::login::{DerivedKeys, Login};
+use crate::x509::CaTrusts;
 use crate::x509::membership::MembershipRule;
 use crate::x509::peer::PeerIdentity;
 
@@ -45,16 +47,13 @@ pub enum SnapshotError {
     /// A certificate, key, CA or CRL file.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The keyfile.
-    #[error("security.keyFile: {0}")]
-    KeyFile(#[from] KeyFileError),
-    /// The keyfile can not be read.
-    #[error("security.keyFile: Error reading file {path}: {source}")]
-    KeyFileUnreadable {
+    /// The keyfile. mongod prints a key with a wrong character; here no key is printed.
+    #[error("security.keyFile: {}: {}; {}", path.display(), error.text_without_key(), error.remedy())]
+    KeyFile {
         /// The file.
-        path: String,
-        /// Why not.
-        source: std::io::Error,
+        path: PathBuf,
+        /// What is wrong with it.
+        error: KeyFileError,
     },
     /// A name in the configuration is none.
     #[error("{option}: {reason}")]
@@ -72,6 +71,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// TLS toward clients; `None` when it is disabled.
     pub tls: Option<ServerTls>,
+    /// Which CA may grant which roles by certificate; `None` is no limit.
+    pub ca_trusts: Option<CaTrusts>,
     /// What sessions need.
     pub policy: Arc<Policy>,
     /// The way to the upstream.
@@ -87,14 +88,26 @@ impl Snapshot {
     /// The first file that is refused; nothing has changed then.
     pub fn load(settings: Settings, randomness: &Randomness, generation: u64, now: i64) -> Result<Self, SnapshotError> {
         let tls = load_server_tls(&settings, now)?;
-        let keyfile = settings.security.key_file.as_deref().map(read_keyfile).transpose()?.map(Arc::new);
+        let keyfile = settings.security.key_file.as_deref().map(|path| {
+            read_keyfile(path).map(Arc::new).map_err(|error| SnapshotError::KeyFile { path: path.to_owned(), error })
+        });
+        let keyfile = keyfile.transpose()?;
         let membership = membership(&settings, tls.as_ref())?;
+        let ca_trusts = settings.parameters.tls_ca_trusts.as_deref().map(CaTrusts::parse).transpose();
+        let ca_trusts =
+            ca_trusts.map_err(|error| SnapshotError::Name { option: "setParameter.tlsCATrusts", reason: error.to_string() })?;
         let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
-        let policy = policy(&settings, membership, system_credentials, randomness)?;
+        let policy = policy(&settings, membership, system_credentials, randomness);
         let upstream = &settings.proxy.upstream;
         let client_tls = upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?;
         let connector = Connector::new(upstream, client_tls, login(&settings, keyfile.as_ref()));
-        Ok(Self { tls, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+        Ok(Self { tls, ca_trusts, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+    }
+
+    /// Every certificate and revocation list in use, toward clients and toward the upstream.
+    pub fn materials(&self) -> impl Iterator<Item = &Material> {
+        let toward_clients = self.tls.iter().flat_map(ServerTls::materials);
+        toward_clients.chain(self.connector.tls().into_iter().flat_map(ClientTls::materials))
     }
 }
 
@@ -103,15 +116,9 @@ fn policy(
     membership: Option<MembershipRule>,
     system_credentials: Vec<Arc<Credential>>,
     randomness: &Randomness,
-) -> Result<Policy, SnapshotError> {
+) -> Policy {
     let Settings { security, parameters, proxy, net, .. } = settings;
-    let ranges =
-        security.cluster_ip_source_allowlist.as_ref().map(|ranges| ranges.iter().map(|range| Cidr::parse(range)).collect());
-    let wrong = |error: crate::session::InvalidCidr| SnapshotError::Name {
-        option: "security.clusterIpSourceAllowlist",
-        reason: error.to_string(),
-    };
-    Ok(Policy {
+    Policy {
         access_control: security.access_control,
         transition_to_auth: security.transition_to_auth,
         mechanisms: parameters.authentication_mechanisms.clone(),
@@ -122,10 +129,10 @@ fn policy(
         scram_sha256_iteration_count: parameters.scram_sha256_iteration_count,
         membership,
         system_credentials,
-        cluster_ip_source_allowlist: ranges.transpose().map_err(wrong)?,
+        cluster_ip_source_allowlist: security.cluster_ip_source_allowlist.clone(),
         compressors: net.compressors.clone(),
         allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
-    })
+    }
 }
 
 fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, TlsError> {
@@ -135,13 +142,17 @@ fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, T
     ServerTls::load(&settings.tls, now).map(Some)
 }
 
-fn read_keyfile(path: &Path) -> Result<KeyFile, SnapshotError> {
+/// Reads and judges a keyfile as a start does.
+///
+/// # Errors
+/// It can not be read, others may touch it, or what it holds is refused.
+pub(crate) fn read_keyfile(path: &Path) -> Result<KeyFile, KeyFileError> {
     let name = path.display().to_string();
-    let unreadable = |source| SnapshotError::KeyFileUnreadable { path: name.clone(), source };
+    let unreadable = |error: std::io::Error| KeyFileError::Unreadable { path: name.clone(), reason: error.to_string() };
     let mode = fs::metadata(path).map_err(unreadable)?.mode();
     KeyFile::check_permissions(mode, &name)?;
     let contents = zeroize::Zeroizing::new(fs::read(path).map_err(unreadable)?);
-    Ok(KeyFile::parse(&contents, &name)?)
+    KeyFile::parse(&contents, &name)
 }
 
 /// The credentials of `__system`, which a server in mode x509 does not have.

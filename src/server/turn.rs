@@ -70,13 +70,18 @@ impl ClientConnection<'_> {
         self.check_size(header)?;
         let may_forward = self.may_forward();
         if header.opcode == opcode::COMPRESSED {
-            return self.compressed_turn(header, may_forward).await;
+            return Box::pin(self.compressed_turn(header, may_forward)).await;
         }
         // Only such a message can be judged by its head; mongod judges any other when it is there as a whole.
         let by_head = may_forward && header.opcode == opcode::MSG && header.response_to == 0;
         if by_head && let Some(forwarding) = self.judge_head(header).await? {
             return self.forward(header, forwarding, None).await;
         }
+        // What is rare is boxed, so that a connection that waits does not hold the room for it.
+        Box::pin(self.whole_turn(header)).await
+    }
+
+    async fn whole_turn(&mut self, header: Header) -> Result<(), End> {
         let length = self.whole(header).await?;
         let message = self.take(length);
         let judged = self.judge_whole(&message).await?;
@@ -147,8 +152,9 @@ impl ClientConnection<'_> {
             return Err(crate::wire::CloseReason::CompressionDisabled.into());
         }
         let length = self.whole(header).await?;
-        let unwrapped = compressed::unwrap(self.channel.incoming.available().get(..length).unwrap_or_default(), most)?;
-        self.channel.incoming.consume(length);
+        let message = self.take(length);
+        let unwrapped =
+            relay::aside(declared_size(&message), move || compressed::unwrap(&message, most)).await.map_err(End::Client)??;
         let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
         let with = |envelope: Envelope| Envelope { compressor: Some(compressor), ..envelope };
         let judged = match self.judge_whole(&message).await? {
@@ -192,7 +198,7 @@ impl ClientConnection<'_> {
             self.count_transitional(&command);
         }
         if self.upstream.is_none() {
-            self.upstream = Some(self.connect_upstream().await?);
+            self.upstream = Some(Box::pin(self.connect_upstream()).await?);
         }
         let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
         let channel = &mut upstream.channel;
@@ -245,6 +251,12 @@ fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope) -> Resul
         changes_users: USER_ADMINISTRATION.contains(&command.name),
         by_nobody: nobody.then(|| command.name.to_owned()),
     })
+}
+
+/// How many bytes an `OP_COMPRESSED` says that it becomes.
+fn declared_size(message: &[u8]) -> usize {
+    let field = message.get(HEADER_LEN + 4..).and_then(<[u8]>::first_chunk);
+    field.map_or(0, |bytes| usize::try_from(i32::from_le_bytes(*bytes)).unwrap_or(0))
 }
 
 /// A message that was verified as a whole, without its checksum.

@@ -30,7 +30,7 @@ use std::net::IpAddr;
 
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
-pub use self::address::{Cidr, ClientAddress, InvalidCidr};
+pub use self::address::ClientAddress;
 pub use self::event::Event;
 pub use self::picture::{CommandDescription, PictureError, TopologyVersion, UpstreamPicture};
 pub use self::policy::{MONGODB_X509, Policy};

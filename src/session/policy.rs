@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::address::Cidr;
+use crate::config::cidr::Cidr;
 use crate::config::settings::ClusterAuthMode;
 use crate::scram::{Credential, Mechanism};
 use crate::secret::Secret;

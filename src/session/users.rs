@@ -10,9 +10,9 @@ use std::sync::Arc;
 use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::address::Cidr;
 use super::picture::copy_without;
 use super::values::{document, element, text, value};
+use crate::config::cidr::Cidr;
 use crate::names::{EXTERNAL, RoleName, UserName};
 use crate::scram::{Credential, Mechanism};
 
@@ -199,7 +199,7 @@ fn read_ranges(restriction: &RawDocument, name: &str) -> Option<Option<Vec<Cidr>
         return Some(None);
     }
     let ranges = value(restriction, name)?.as_array()?;
-    ranges.into_iter().map(|range| Cidr::parse(range.ok()?.as_str()?).ok()).collect::<Option<Vec<_>>>().map(Some)
+    ranges.into_iter().map(|range| range.ok()?.as_str()?.parse().ok()).collect::<Option<Vec<_>>>().map(Some)
 }
 
 #[cfg(test)]

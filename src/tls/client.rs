@@ -4,7 +4,7 @@
 //! waived by the options that mongod has for it. The proof that the server holds its key is never waived.
 //! Source: fact sheet section 4.5; manual, `net.tls.allowInvalidHostnames`, `net.tls.allowInvalidCertificates`.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -16,6 +16,7 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Other
 
 use super::certificate::Certificate;
 use super::error::{Problem, TlsError};
+use super::material::Material;
 use super::verdict::{Anchors, InvalidCertificate, Trust, Verdict};
 use super::verifier::{public_key, verify_tls12_possession};
 use super::{Purpose, files, host, provider, server, versions};
@@ -30,7 +31,7 @@ pub struct ClientTls {
     /// For the library's connector.
     pub config: Arc<ClientConfig>,
     certificate: Option<CertificateDer<'static>>,
-    expirations: Vec<(&'static str, PathBuf, i64)>,
+    materials: Vec<Material>,
 }
 
 /// Why the upstream's certificate was refused. Found inside of the library's error by [`UpstreamCertificateError::of`].
@@ -69,11 +70,11 @@ impl ClientTls {
     /// The first file that can not be used, also a client certificate that is not within its dates.
     pub fn load(tls: &UpstreamTls, now: i64) -> Result<Self, TlsError> {
         let provider = provider();
-        let mut expirations = Vec::new();
+        let mut materials = Vec::new();
         let anchors = match &tls.ca_file {
             Some(path) => {
                 let anchors = files::load(CA_FILE, path, files::authorities)?;
-                expirations.extend(server::expirations_of(CA_FILE, path, &anchors.0));
+                materials.extend(Material::of(CA_FILE, path, &anchors.0));
                 anchors
             }
             None => Anchors::default(),
@@ -82,7 +83,7 @@ impl ClientTls {
         if let Some(path) = &tls.certificate_key_file {
             let password = tls.certificate_key_file_password.as_ref();
             let identity = server::load_identity(CERTIFICATE_KEY_FILE, path, None, password, now, &provider)?;
-            expirations.extend(server::expirations_of(CERTIFICATE_KEY_FILE, path, identity.certificates()));
+            materials.extend(Material::of(CERTIFICATE_KEY_FILE, path, identity.certificates()));
             key = Some(identity.certified_key(&anchors, now));
             certificate = Some(CertificateDer::from(identity.leaf.der));
         }
@@ -105,7 +106,7 @@ impl ClientTls {
         };
         // A resumed session is not judged again: connections to the upstream live long, and each shall be judged.
         config.resumption = Resumption::disabled();
-        Ok(Self { config: Arc::new(config), certificate, expirations })
+        Ok(Self { config: Arc::new(config), certificate, materials })
     }
 
     /// Makes a TLS connection to the upstream on `transport`. `host` is what its certificate has to name.
@@ -126,10 +127,10 @@ impl ClientTls {
         self.certificate.as_ref()
     }
 
-    /// Every certificate in use: option, path, end in seconds since 1970.
+    /// Every certificate in use.
     #[must_use]
-    pub fn expirations(&self) -> &[(&'static str, PathBuf, i64)] {
-        &self.expirations
+    pub fn materials(&self) -> &[Material] {
+        &self.materials
     }
 }
 

@@ -100,6 +100,14 @@ pub(crate) fn identity(
     Ok(Identity { leaf, chain, key })
 }
 
+/// Reads the certificates of a PEM file.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn certificates(file: &[u8]) -> Result<Vec<Certificate>, Problem> {
+    parse_certificates(&sections(file)?)
+}
+
 /// Reads the authorities of a PEM file.
 ///
 /// # Errors

@@ -14,9 +14,11 @@ mod certificate;
 pub mod client;
 mod constraints;
 mod der;
+pub mod description;
 mod error;
 mod files;
 mod host;
+pub mod material;
 mod name;
 mod path;
 mod pem;
@@ -36,6 +38,7 @@ mod pki;
 mod testing;
 
 pub use certificate::Purpose;
+pub(crate) use error::mongod_time;
 pub use error::{Problem, TlsError};
 pub use revocation::RevocationLists;
 

@@ -18,8 +18,9 @@ use rustls::sign::SingleCertAndKey;
 use super::certificate::GeneralName;
 use super::error::{Problem, TlsError};
 use super::files::{self, Identity};
+use super::material::Material;
 use super::revocation::RevocationLists;
-use super::verdict::{Anchors, InvalidCertificate, Trust, Verdict};
+use super::verdict::{Anchors, InvalidCertificate, Trust};
 use super::verifier::PossessionVerifier;
 use super::{Purpose, provider, versions};
 use crate::config::settings::{Password, Tls};
@@ -43,7 +44,7 @@ pub struct ServerTls {
     revocation_lists: Option<RevocationLists>,
     allow_connections_without_certificates: bool,
     allow_invalid_certificates: bool,
-    expirations: Vec<(&'static str, PathBuf, i64)>,
+    materials: Vec<Material>,
 }
 
 /// What becomes of a connection whose handshake is done.
@@ -52,7 +53,7 @@ pub enum Judgement {
     /// It goes on, with the certificate that may be believed, if there is one.
     Accept {
         /// The client's own certificate.
-        verified: Option<CertificateDer<'static>>,
+        verified: Option<Verified>,
     },
     /// It goes on because of `allowInvalidCertificates`, as if it had no certificate. mongod logs 23235 (W) with the reason.
     AcceptUnverified {
@@ -64,6 +65,15 @@ pub enum Judgement {
         /// Why; mongod logs it with its own id and again as 22988.
         reason: Rejection,
     },
+}
+
+/// A certificate that may be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    /// The client's own.
+    pub certificate: CertificateDer<'static>,
+    /// The authority at which its chain ends: the CA that `tlsCATrusts` speaks of.
+    pub anchor: CertificateDer<'static>,
 }
 
 /// Why a client is turned away after the handshake. The text is `errmsg` of mongod's `SSLHandshakeFailed` (141).
@@ -99,15 +109,15 @@ impl ServerTls {
         let path = path.ok_or_else(|| TlsError::new(CERTIFICATE_KEY_FILE, Path::new(""), Problem::Missing))?;
         let password = tls.certificate_key_file_password.as_ref();
         let own = load_identity(CERTIFICATE_KEY_FILE, path, tls.key_file.as_deref(), password, now, &provider)?;
-        let mut expirations = expirations_of(CERTIFICATE_KEY_FILE, path, own.certificates());
+        let mut materials = Material::of(CERTIFICATE_KEY_FILE, path, own.certificates());
         if let Some(path) = &tls.cluster_file {
             let cluster = load_identity(CLUSTER_FILE, path, None, tls.cluster_password.as_ref(), now, &provider)?;
-            expirations.extend(expirations_of(CLUSTER_FILE, path, cluster.certificates()));
+            materials.extend(Material::of(CLUSTER_FILE, path, cluster.certificates()));
         }
         let mut load_authorities = |option, path: Option<&PathBuf>| -> Result<Option<Anchors>, TlsError> {
             let Some(path) = path else { return Ok(None) };
             let anchors = files::load(option, path, files::authorities)?;
-            expirations.extend(expirations_of(option, path, &anchors.0));
+            materials.extend(Material::of(option, path, &anchors.0));
             Ok(Some(anchors))
         };
         let authorities = load_authorities(CA_FILE, tls.ca_file.as_ref())?;
@@ -115,7 +125,7 @@ impl ServerTls {
         let revocation_lists = match &tls.crl_file {
             Some(path) => {
                 let lists = files::load(CRL_FILE, path, files::revocation_lists)?;
-                expirations.extend(lists.next_updates().map(|end| (CRL_FILE, path.clone(), end)));
+                materials.extend(lists.next_updates().map(|end| Material::list(CRL_FILE, path, end)));
                 Some(lists)
             }
             None => None,
@@ -135,7 +145,7 @@ impl ServerTls {
             revocation_lists,
             allow_connections_without_certificates: tls.allow_connections_without_certificates,
             allow_invalid_certificates: tls.allow_invalid_certificates,
-            expirations,
+            materials,
         })
     }
 
@@ -158,10 +168,10 @@ impl ServerTls {
             purpose: Purpose::Client,
             algorithms: self.provider.signature_verification_algorithms.all,
         };
-        match trust.judge(sent, now) {
-            Verdict::Valid => Judgement::Accept { verified: Some(leaf.clone().into_owned()) },
-            Verdict::Invalid(reason) if self.allow_invalid_certificates => Judgement::AcceptUnverified { reason },
-            Verdict::Invalid(reason) => Judgement::Reject { reason: Rejection::Invalid(reason) },
+        match trust.verify(sent, now) {
+            Ok(anchor) => Judgement::Accept { verified: Some(Verified { certificate: leaf.clone().into_owned(), anchor }) },
+            Err(reason) if self.allow_invalid_certificates => Judgement::AcceptUnverified { reason },
+            Err(reason) => Judgement::Reject { reason: Rejection::Invalid(reason) },
         }
     }
 
@@ -183,10 +193,10 @@ impl ServerTls {
         self.anchors.is_some()
     }
 
-    /// Every certificate and revocation list in use: option, path, end in seconds since 1970. The first is the own certificate.
+    /// Every certificate and revocation list in use. The first is the own certificate.
     #[must_use]
-    pub fn expirations(&self) -> &[(&'static str, PathBuf, i64)] {
-        &self.expirations
+    pub fn materials(&self) -> &[Material] {
+        &self.materials
     }
 }
 
@@ -208,14 +218,6 @@ pub(super) fn load_identity(
         identity.check_dates(now)?;
         Ok(identity)
     })
-}
-
-pub(super) fn expirations_of<'a>(
-    option: &'static str,
-    path: &Path,
-    certificates: impl IntoIterator<Item = &'a super::certificate::Certificate>,
-) -> Vec<(&'static str, PathBuf, i64)> {
-    certificates.into_iter().map(|certificate| (option, path.to_owned(), certificate.not_after)).collect()
 }
 
 fn server_config(

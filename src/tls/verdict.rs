@@ -135,21 +135,30 @@ impl Trust<'_> {
     /// Judges what a peer sent, its own certificate first, at a time in seconds since 1970.
     #[must_use]
     pub fn judge(&self, sent: &[CertificateDer<'_>], now: i64) -> Verdict {
+        self.verify(sent, now).map_or_else(Verdict::Invalid, |_anchor| Verdict::Valid)
+    }
+
+    /// As [`judge`](Self::judge), and returns the anchor at which a valid chain ends: that authority, and not one below it, is the
+    /// CA of the peer for mongod.
+    ///
+    /// # Errors
+    /// Why the certificate does not hold.
+    pub fn verify(&self, sent: &[CertificateDer<'_>], now: i64) -> Result<CertificateDer<'static>, InvalidCertificate> {
         let parsed: Result<Vec<Certificate>, Malformed> = sent.iter().map(|der| Certificate::parse(der)).collect();
         let Ok([leaf, intermediates @ ..]) = parsed.as_deref() else {
-            return Verdict::Invalid(InvalidCertificate::Unspecified);
+            return Err(InvalidCertificate::Unspecified);
         };
         let mut failures = Failures(None);
         if !leaf.key.is_strong() {
             failures.add(InvalidCertificate::WeakKey);
         }
         if leaf.invalid || leaf.key.family().is_none() {
-            return Verdict::Invalid(InvalidCertificate::Unspecified);
+            return Err(InvalidCertificate::Unspecified);
         }
         let path = path::build(leaf, intermediates, self.anchors, now);
         failures.0 = path.failure.or(failures.0);
         if path.chain.len() > LONGEST_CHAIN {
-            return Verdict::Invalid(InvalidCertificate::ChainTooLong);
+            return Err(InvalidCertificate::ChainTooLong);
         }
         self.check_extensions(&path, &mut failures);
         check_strength(&path, &mut failures);
@@ -158,7 +167,10 @@ impl Trust<'_> {
         }
         self.check_signatures_and_dates(&path, now, &mut failures);
         check_name_constraints(&path, &mut failures);
-        failures.0.map_or(Verdict::Valid, Verdict::Invalid)
+        match (failures.0, path.chain.last()) {
+            (None, Some(anchor)) => Ok(CertificateDer::from(anchor.der.clone())),
+            (failure, _) => Err(failure.unwrap_or(InvalidCertificate::Unspecified)),
+        }
     }
 
     fn check_extensions(&self, path: &Path<'_>, failures: &mut Failures) {

@@ -35,6 +35,12 @@ impl Connector {
         Self { address: settings.address.clone(), tls, timeout_ms: settings.connect_timeout_ms, login }
     }
 
+    /// TLS toward the upstream; `None` when it is disabled.
+    #[must_use]
+    pub fn tls(&self) -> Option<&ClientTls> {
+        self.tls.as_ref()
+    }
+
     /// Opens a connection that is ready for commands. `metadata` is the client's `client` document.
     ///
     /// # Errors

@@ -23,7 +23,8 @@ const MOST_USERS: usize = 10_000;
 
 /// Asks the upstream for users.
 pub struct UserStore {
-    greatest_age: Duration,
+    /// In seconds; a reload may change it.
+    greatest_age: AtomicU64,
     cache: Mutex<HashMap<UserName, (Instant, Arc<UserRecord>)>>,
     /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept.
     forgotten: AtomicU64,
@@ -36,9 +37,9 @@ pub struct UserStore {
 impl UserStore {
     /// An empty store.
     #[must_use]
-    pub fn new(greatest_age: Duration) -> Self {
+    pub fn new(greatest_age_seconds: u32) -> Self {
         Self {
-            greatest_age,
+            greatest_age: AtomicU64::new(greatest_age_seconds.into()),
             cache: Mutex::default(),
             forgotten: AtomicU64::new(0),
             since: Instant::now(),
@@ -104,14 +105,23 @@ impl UserStore {
     /// change elsewhere.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        let periods = self.since.elapsed().as_secs() / self.greatest_age.as_secs().max(1);
+        let periods = self.since.elapsed().as_secs() / self.greatest_age().as_secs().max(1);
         self.forgotten.load(Ordering::Acquire).wrapping_add(periods)
+    }
+
+    /// Changes the greatest age, in seconds.
+    pub fn set_greatest_age(&self, seconds: u32) {
+        self.greatest_age.store(seconds.into(), Ordering::Relaxed);
+    }
+
+    fn greatest_age(&self) -> Duration {
+        Duration::from_secs(self.greatest_age.load(Ordering::Relaxed))
     }
 
     fn remembered(&self, user: &UserName) -> Option<Arc<UserRecord>> {
         let cache = self.lock();
         let (since, record) = cache.get(user)?;
-        (since.elapsed() <= self.greatest_age).then(|| Arc::clone(record))
+        (since.elapsed() <= self.greatest_age()).then(|| Arc::clone(record))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserName, (Instant, Arc<UserRecord>)>> {

@@ -1,12 +1,14 @@
 //! `tlsCATrusts`: which CA may grant which roles through the role extension of a certificate.
 //!
-//! One role too many spoils all of them. Certificates without roles are none of its business.
+//! One role too many spoils all of them. Certificates without roles are none of its business. The CA of a certificate is the one at
+//! which its chain ends, never an intermediate one.
 //!
 //! Source: fact sheet section 3.4; the reading of the parameter was tried on a mongod 6.0.5, whose texts these are (but for the
 //! details of broken JSON).
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest as _, Sha256};
 
 use super::relaxed_json::{self, Value};
 use crate::names::RoleName;
@@ -172,6 +174,12 @@ fn role(value: &Value) -> Result<RoleName, CaTrustsError> {
         }
         Value::Array(_) | Value::Other(_) => Err(CaTrustsError("RoleName must be either a document or a string".into())),
     }
+}
+
+/// The SHA-256 of a certificate, as the parameter names it: upper-case hexadecimal digits.
+#[must_use]
+pub fn sha256_hex(certificate_der: &[u8]) -> String {
+    Sha256::digest(certificate_der).iter().map(|byte| format!("{byte:02X}")).collect()
 }
 
 fn hex_bytes(text: &str) -> Option<Vec<u8>> {

@@ -89,6 +89,16 @@ impl MembershipRule {
         DistinguishedName::from_text(user_name).is_ok_and(|name| self.criterion.matches(&name))
     }
 
+    /// The rule in words, for operators: what stands behind "a cluster member is ".
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let main = self.criterion.in_words();
+        match &self.override_criterion {
+            None => main,
+            Some(other) => format!("{main}; or (setParameter.tlsX509ClusterAuthDNOverride) {}", other.in_words()),
+        }
+    }
+
     fn by(criterion: Criterion) -> Self {
         Self { criterion, override_criterion: None }
     }
@@ -102,6 +112,33 @@ impl Criterion {
             Self::Extension(_) => false,
         }
     }
+
+    fn in_words(&self) -> String {
+        match self {
+            Self::ClusterAttributes(required) if required.is_empty() => {
+                "nobody, because the server's own certificate has neither O nor OU nor DC".to_owned()
+            }
+            Self::ClusterAttributes(required) => {
+                let attributes = required.iter().cloned().map(|attribute| vec![attribute]).collect();
+                let attributes = DistinguishedName::from_rdns(attributes);
+                format!("who has exactly these O, OU and DC in the certificate's subject, in any order: {attributes}")
+            }
+            Self::Rdns(required) => {
+                let names = DistinguishedName::from_rdns(required.clone());
+                format!("who has all of this in the certificate's subject, in any order, and perhaps more: {names}")
+            }
+            Self::Extension(value) => {
+                format!("who has \"{value}\" in the certificate's extension 1.3.6.1.4.1.34601.2.1.2")
+            }
+        }
+    }
+}
+
+/// The O, OU and DC of a name as text, which the usual rule of membership compares; empty without any.
+#[must_use]
+pub fn cluster_attributes_text(name: &DistinguishedName) -> String {
+    let attributes = cluster_attributes(name).into_iter().map(|attribute| vec![attribute]).collect();
+    DistinguishedName::from_rdns(attributes).to_string()
 }
 
 /// The multiset of O, OU and DC, as a sorted list.

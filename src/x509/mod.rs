@@ -22,6 +22,8 @@ mod tables;
 mod test_data;
 mod time;
 
+use std::borrow::Cow;
+
 pub use ca_trusts::CaTrusts;
 pub use certificate::Certificate;
 pub use der::DerError;
@@ -29,3 +31,9 @@ pub use dn::DistinguishedName;
 pub use membership::MembershipRule;
 pub use peer::PeerIdentity;
 pub use preparation::PreparationError;
+
+/// OpenSSL's short name of an object identifier (its content octets), else its dotted text; `None` if it is none.
+#[must_use]
+pub fn object_identifier_text(content: &[u8]) -> Option<Cow<'static, str>> {
+    attribute_type::is_valid(content).then(|| attribute_type::print(content))
+}

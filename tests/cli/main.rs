@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that can not go on has failed")]
 
+mod inspect;
 mod startup_matrix;
 
 use std::path::Path;
@@ -82,8 +83,11 @@ fn a_refused_command_line_ends_with_status_2() {
 
 #[test]
 fn a_password_is_never_printed() {
-    let words =
-        "check --proxyUpstreamAddress a:1 --tlsMode requireTLS --tlsCertificateKeyFile s --tlsCertificateKeyFilePassword hunter2";
+    let files = inspect::Files::new();
+    let words = format!(
+        "check --proxyUpstreamAddress a:1 --tlsMode requireTLS --tlsCertificateKeyFile {} --tlsCertificateKeyFilePassword hunter2",
+        files.path("server.pem")
+    );
     let accepted = doorward(&words.split(' ').collect::<Vec<_>>());
     assert_eq!(accepted.status.code(), Some(0));
     assert!(stdout(&accepted).contains("certificateKeyFilePassword: \"<password>\""), "{}", stdout(&accepted));
@@ -96,14 +100,12 @@ fn a_password_is_never_printed() {
 
 #[test]
 fn the_example_configurations_are_accepted() {
-    let folder = tempfile::tempdir().unwrap();
+    let files = inspect::Files::new();
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     for name in ["doorward", "sidecar", "gateway", "dev", "transition"] {
         let text = std::fs::read_to_string(examples.join(name).with_extension("conf")).unwrap();
-        let text = text.replace("/etc/doorward", folder.path().to_str().unwrap());
-        let file = folder.path().join(name);
-        std::fs::write(&file, text).unwrap();
-        let output = doorward(&["check", "--config", file.to_str().unwrap()]);
+        let file = files.write(name, &text.replace("/etc/doorward", &files.path("")));
+        let output = doorward(&["check", "--config", &file]);
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
     }
 }

@@ -22,6 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("upstream", &["config", "keyfile", "net", "scram", "session", "tls", "wire"]),
     ("relay", &["authz", "net", "wire"]),
     ("admin", &["config"]),
+    ("inspect", &["config", "keyfile", "server", "tls", "x509"]),
     ("certs", &[]),
     ("sink", &["wire"]),
     ("dev", &["certs"]),

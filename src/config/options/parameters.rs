@@ -26,21 +26,24 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         FLAGS,
         "Mechanisms that users may log in by, separated by commas.",
     )
-    .default("MONGODB-X509,SCRAM-SHA-1,SCRAM-SHA-256"),
+    .default("MONGODB-X509,SCRAM-SHA-1,SCRAM-SHA-256")
+    .reload(NewConnections),
     OptionSpec::new(
         "setParameter.scramIterationCount",
         Integer(5000, MAX),
         FLAGS,
         "Iterations of SCRAM-SHA-1 for new passwords.",
     )
-    .default("10000"),
+    .default("10000")
+    .reload(NewConnections),
     OptionSpec::new(
         "setParameter.scramSHA256IterationCount",
         Integer(5000, MAX),
         FLAGS,
         "Iterations of SCRAM-SHA-256 for new passwords and for the key file.",
     )
-    .default("15000"),
+    .default("15000")
+    .reload(NewConnections),
     OptionSpec::new(
         "setParameter.tlsX509ClusterAuthDNOverride",
         Text,
@@ -54,16 +57,19 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         FLAGS,
         "Whether a member's certificate can not be a user as well.",
     )
-    .default("true"),
+    .default("true")
+    .reload(NewConnections),
     OptionSpec::new("setParameter.allowRolesFromX509Certificates", Boolean, FLAGS, "Whether a certificate may carry roles.")
-        .default("true"),
+        .default("true")
+        .reload(NewConnections),
     OptionSpec::new(
         "setParameter.tlsX509ExpirationWarningThresholdDays",
         Integer(0, MAX),
         FLAGS,
         "Warn of certificates that expire in fewer days; 0 is off.",
     )
-    .default("30"),
+    .default("30")
+    .reload(NewConnections),
     OptionSpec::new(
         "setParameter.enableLocalhostAuthBypass",
         Boolean,
@@ -86,7 +92,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Do not log connections without TLS when the mode is preferTLS.",
     )
     .legacy(&["setParameter.disableNonSSLConnectionLogging"])
-    .default("false"),
+    .default("false")
+    .reload(NewConnections),
     OptionSpec::new(
         "setParameter.tlsWithholdClientCertificate",
         Boolean,
@@ -100,7 +107,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         Text,
         FLAGS,
         "Which authority may give which roles by certificate: an array of {sha256, roles}.",
-    ),
+    )
+    .reload(NewConnections),
     OptionSpec::new("setParameter.opensslCipherConfig", Text, FLAGS, "Not supported.").refused(CIPHERS),
     OptionSpec::new("setParameter.opensslCipherSuiteConfig", Text, FLAGS, "Not supported.").refused(CIPHERS),
     OptionSpec::new("setParameter.opensslDiffieHellmanParameters", Text, FLAGS, "Not supported.").refused(CIPHERS),

@@ -88,7 +88,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         &[Flag::value("tlsMode")],
         "Whether clients may (allowTLS, preferTLS) or must (requireTLS) use TLS.",
     )
-    .default("disabled"),
+    .default("disabled")
+    .reload(NewConnections),
     OptionSpec::new(
         "net.ssl.mode",
         Word(&["disabled", "allowSSL", "preferSSL", "requireSSL"]),
@@ -227,7 +228,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         &[Flag::set("auth", "enabled"), Flag::set("noauth", "disabled")],
         "Whether clients must log in. Unlike mongod, doorward requires it unless disabled is written out.",
     )
-    .default("enabled"),
+    .default("enabled")
+    .reload(NewConnections),
     OptionSpec::new("security.keyFile", Path, &[Flag::value("keyFile")], "The members' common key; turns authorization on.")
         .reload(NewConnections),
     OptionSpec::new(
@@ -235,14 +237,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         Word(&["keyFile", "sendKeyFile", "sendX509", "x509"]),
         &[Flag::value("clusterAuthMode")],
         "How members log in; turns authorization on. With a key file the default is keyFile.",
-    ),
+    )
+    .reload(NewConnections),
     OptionSpec::new(
         "security.transitionToAuth",
         Switch,
         &[Flag::switch("transitionToAuth")],
         "Let clients in with or without logging in, while they are being changed over.",
     )
-    .default("false"),
+    .default("false")
+    .reload(NewConnections),
     OptionSpec::new(
         "security.clusterIpSourceAllowlist",
         List,

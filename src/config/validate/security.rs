@@ -138,12 +138,12 @@ fn check_membership_options(reader: &mut Reader<'_>, by_certificate: bool) {
     }
 }
 
-fn allowlist(reader: &mut Reader<'_>) -> Option<Vec<String>> {
+fn allowlist(reader: &mut Reader<'_>) -> Option<Vec<Cidr>> {
     const NAME: &str = "security.clusterIpSourceAllowlist";
     let mut ranges = Vec::new();
     for range in reader.list(NAME)?.iter().filter(|item| !item.is_empty()).flat_map(|item| item.split(',')) {
         match range.parse::<Cidr>() {
-            Ok(_) => ranges.push(range.to_owned()),
+            Ok(range) => ranges.push(range),
             Err(error) => reader.error(ErrorKind::BadValue, NAME, error.to_string(), &format!("found '{range}'")),
         }
     }

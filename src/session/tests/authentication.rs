@@ -252,7 +252,7 @@ fn the_mode_and_the_allowlist_decide_whether_a_keyfile_member_comes_in() {
     }
     assert_eq!(system(&mut Client::new(open_policy()), KEY), refused);
     for (range, expected) in [("127.0.0.0/8", "ok"), ("10.0.0.0/8", refused)] {
-        let allowlist = Some(vec![Cidr::parse(range).unwrap()]);
+        let allowlist = Some(vec![range.parse().unwrap()]);
         let mut client = Client::new(Policy { cluster_ip_source_allowlist: allowlist, ..keyfile_policy() });
         assert_eq!(system(&mut client, KEY), expected, "{range}");
     }

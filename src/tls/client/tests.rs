@@ -163,7 +163,9 @@ fn the_client_certificate_is_shown_whatever_authorities_the_server_names() {
     world.tls.certificate_key_file = Some(path.clone());
     let loaded = ClientTls::load(&world.tls, NOW).unwrap();
     assert_eq!(loaded.certificate().map(AsRef::as_ref), Some(own.der.as_slice()));
-    assert_eq!(loaded.expirations().last(), Some(&(CERTIFICATE_KEY_FILE, path, NOW + 10 * DAY)));
+    let shown = loaded.materials().last().unwrap();
+    assert_eq!((shown.option, &shown.path, shown.not_after), (CERTIFICATE_KEY_FILE, &path, NOW + 10 * DAY));
+    assert_eq!(shown.certificate.as_deref(), Some(own.der.as_slice()));
     // A server that names an authority that is not the client's, and looks at what it gets.
     let seen = Arc::new(Mutex::new(None));
     let mut roots = RootCertStore::empty();

@@ -37,6 +37,12 @@ impl World {
         let chain = chain.map(|chain| chain.iter().map(|der| CertificateDer::from(der.clone())).collect::<Vec<_>>());
         self.load().judge(chain.as_deref(), NOW)
     }
+
+    /// The judgement on a good certificate of the root's.
+    fn accepted(&self, leaf: &[u8]) -> Judgement {
+        let der = |der: &[u8]| CertificateDer::from(der.to_vec());
+        Judgement::Accept { verified: Some(Verified { certificate: der(leaf), anchor: der(&self.root.der) }) }
+    }
 }
 
 fn plain() -> Template {
@@ -53,7 +59,7 @@ fn a_client_with_a_certificate_of_any_version_and_its_key_comes_in() {
             let client = client(Some((&chain, Arc::clone(&world.alice.signer))), versions);
             let (_, connection, result) = handshake(&client, &server.config, "localhost");
             result.unwrap();
-            let accepted = Judgement::Accept { verified: Some(CertificateDer::from(chain[0].clone())) };
+            let accepted = world.accepted(&chain[0]);
             assert_eq!(server.judge(connection.peer_certificates(), NOW), accepted);
         }
     }
@@ -151,7 +157,7 @@ fn an_invalid_certificate_that_is_allowed_counts_as_none() {
     let expired = world.certificate(&plain().dates(NOW - 2 * DAY, NOW - DAY));
     assert_eq!(world.judge(Some(&[expired])), Judgement::AcceptUnverified { reason: InvalidCertificate::Expired });
     let good = world.certificate(&plain());
-    assert_eq!(world.judge(Some(std::slice::from_ref(&good))), Judgement::Accept { verified: Some(good.into()) });
+    assert_eq!(world.judge(Some(std::slice::from_ref(&good))), world.accepted(&good));
 }
 
 #[test]
@@ -166,6 +172,14 @@ fn a_cluster_authority_file_replaces_the_authority_file_for_clients() {
 }
 
 #[test]
+fn the_authority_at_the_end_of_the_chain_is_told_and_not_the_one_that_signed() {
+    let world = world();
+    let below = world.root.intermediate(&Template::new("below", NOW).with(ca(None)), Key::new(Kind::P256));
+    let leaf = below.issue(&plain(), &world.alice);
+    assert_eq!(world.judge(Some(&[leaf.clone(), below.der])), world.accepted(&leaf));
+}
+
+#[test]
 fn a_revocation_list_is_applied_and_its_end_is_listed() {
     let mut world = world();
     let list = ListTemplate::new(&[8], NOW).issue("root", &world.root.key);
@@ -173,7 +187,8 @@ fn a_revocation_list_is_applied_and_its_end_is_listed() {
     let revoked = Judgement::Reject { reason: Rejection::Invalid(InvalidCertificate::Revoked) };
     assert_eq!(world.judge(Some(&[world.certificate(&plain().serial(8))])), revoked);
     assert!(matches!(world.judge(Some(&[world.certificate(&plain())])), Judgement::Accept { verified: Some(_) }));
-    let listed: Vec<(&str, i64)> = world.load().expirations().iter().map(|(option, _, end)| (*option, *end)).collect();
+    let listed: Vec<(&str, i64)> =
+        world.load().materials().iter().map(|material| (material.option, material.not_after)).collect();
     let expected = [(CERTIFICATE_KEY_FILE, NOW + 10 * DAY), (CA_FILE, NOW + 10 * DAY), (CRL_FILE, NOW + DAY)];
     assert_eq!(listed, expected);
 }

@@ -92,3 +92,8 @@ proptest! {
         let _ = CaTrusts::parse(&text);
     }
 }
+
+#[test]
+fn a_certificate_is_named_by_its_digest() {
+    assert_eq!(sha256_hex(b"abc"), "BA7816BF8F01CFEA414140DE5DAE2223B00361A396177A9CB410FF61F20015AD");
+}

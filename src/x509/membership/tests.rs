@@ -119,3 +119,17 @@ fn members_by_extension_have_its_text_whatever_their_subject() {
     assert!(!rule.is_member(&written("CN=x", None)));
     assert!(!rule.is_member_name("CN=x"));
 }
+
+#[test]
+fn the_rule_is_told_in_words() {
+    let cases = [
+        (by_subject("CN=s,OU=db,O=a"), "exactly these O, OU and DC in the certificate's subject, in any order: O=a,OU=db"),
+        (by_subject("CN=s"), "nobody, because the server's own certificate has neither"),
+        (MembershipRule::by_attributes("O=a,CN=b").unwrap(), "and perhaps more: "),
+        (MembershipRule::by_extension("rs-01".into()), "\"rs-01\" in the certificate's extension"),
+        (by_subject("O=a").with_override("O=b").unwrap(), "O=a; or (setParameter.tlsX509ClusterAuthDNOverride) who has exactly"),
+    ];
+    for (rule, expected) in cases {
+        assert!(rule.in_words().contains(expected), "{}", rule.in_words());
+    }
+}

@@ -22,6 +22,7 @@ pub(crate) fn pki() -> &'static Pki {
 /// A CA and what it issued.
 pub(crate) struct Pki {
     authority: CertifiedIssuer<'static, KeyPair>,
+    intermediate: CertificateDer<'static>,
     authority_file: PathBuf,
     revocations_file: PathBuf,
     no_revocations_file: PathBuf,
@@ -32,6 +33,8 @@ pub(crate) struct Pki {
 /// A certificate and its key.
 pub(crate) struct Identity {
     certificate: CertificateDer<'static>,
+    /// What the client sends behind its certificate.
+    intermediate: Option<CertificateDer<'static>>,
     key: Vec<u8>,
     /// Certificate and key in one PEM file.
     pub(crate) file: PathBuf,
@@ -40,7 +43,7 @@ pub(crate) struct Identity {
 impl Identity {
     /// The chain that a client shows.
     pub(crate) fn chain(&self) -> Vec<CertificateDer<'static>> {
-        vec![self.certificate.clone()]
+        std::iter::once(&self.certificate).chain(&self.intermediate).cloned().collect()
     }
 
     /// The private key.
@@ -53,6 +56,8 @@ impl Identity {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Signer {
     Authority,
+    /// One that the authority signed.
+    Intermediate,
     Stranger,
     Itself,
 }
@@ -97,6 +102,11 @@ const PLANS: &[Plan] = &[
     plan("server only", "O=doorward/OU=clients/CN=alice", SERVER),
     plan("empty subject", "", CLIENT),
     Plan { roles: READ_APP, ..plan("with roles", "O=doorward/OU=clients/CN=roles", CLIENT) },
+    Plan {
+        signer: Signer::Intermediate,
+        roles: READ_APP,
+        ..plan("with roles, from below", "O=doorward/OU=clients/CN=below", CLIENT)
+    },
     Plan { signer: Signer::Stranger, ..plan("foreign", "O=doorward/OU=clients/CN=alice", CLIENT) },
     Plan { signer: Signer::Itself, ..plan("self-signed", "O=doorward/OU=clients/CN=alice", CLIENT) },
     Plan { years: (2020, 2021), ..plan("expired", "O=doorward/OU=clients/CN=alice", CLIENT) },
@@ -108,11 +118,10 @@ impl Pki {
         let folder = run::folder("pki");
         let authority = certificate_authority("doorward test CA");
         let stranger = certificate_authority("strange CA");
-        let identities: HashMap<_, _> = PLANS
-            .iter()
-            .enumerate()
-            .map(|(serial, plan)| (plan.name, issue(plan, serial, &authority, &stranger, &folder)))
-            .collect();
+        let intermediate = intermediate_authority("doorward intermediate CA", &authority);
+        let signers = Signers { authority: &authority, intermediate: &intermediate, stranger: &stranger };
+        let identities: HashMap<_, _> =
+            PLANS.iter().enumerate().map(|(serial, plan)| (plan.name, issue(plan, serial, &signers, &folder))).collect();
         let revoked = PLANS.iter().position(|plan| plan.name == "revoked").expect("in the table");
         let list = |name: &str, revoked: &[usize], last_year: i32| {
             let path = folder.join(name);
@@ -126,6 +135,7 @@ impl Pki {
             revocations_file: list("crl.pem", &[revoked], 2099),
             no_revocations_file: list("empty-crl.pem", &[], 2099),
             stale_revocations_file: list("stale-crl.pem", &[revoked], 2021),
+            intermediate: intermediate.der().clone(),
             identities,
             authority,
         }
@@ -165,13 +175,25 @@ impl Pki {
     pub(crate) fn authority_der(&self) -> CertificateDer<'static> {
         self.authority.der().clone()
     }
+
+    /// The intermediate CA's certificate.
+    pub(crate) fn intermediate_der(&self) -> CertificateDer<'static> {
+        self.intermediate.clone()
+    }
 }
 
 fn text(path: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-fn certificate_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+/// The CAs.
+struct Signers<'a> {
+    authority: &'a CertifiedIssuer<'static, KeyPair>,
+    intermediate: &'a CertifiedIssuer<'static, KeyPair>,
+    stranger: &'a CertifiedIssuer<'static, KeyPair>,
+}
+
+fn authority_parameters(name: &str) -> CertificateParams {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.distinguished_name.push(DnType::OrganizationName, "doorward");
@@ -179,27 +201,33 @@ fn certificate_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     (params.not_before, params.not_after) = (date_time_ymd(2020, 1, 1), date_time_ymd(2099, 1, 1));
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a CA")
+    params
 }
 
-fn issue(
-    plan: &Plan,
-    serial: usize,
-    authority: &CertifiedIssuer<'static, KeyPair>,
-    stranger: &CertifiedIssuer<'static, KeyPair>,
-    folder: &Path,
-) -> Identity {
+fn certificate_authority(name: &str) -> CertifiedIssuer<'static, KeyPair> {
+    CertifiedIssuer::self_signed(authority_parameters(name), KeyPair::generate().expect("a key")).expect("a CA")
+}
+
+fn intermediate_authority(name: &str, authority: &CertifiedIssuer<'static, KeyPair>) -> CertifiedIssuer<'static, KeyPair> {
+    CertifiedIssuer::signed_by(authority_parameters(name), KeyPair::generate().expect("a key"), authority).expect("a CA")
+}
+
+fn issue(plan: &Plan, serial: usize, signers: &Signers<'_>, folder: &Path) -> Identity {
     let key = KeyPair::generate().expect("a key");
     let params = parameters(plan, serial);
     let certificate: Certificate = match plan.signer {
-        Signer::Authority => params.signed_by(&key, authority),
-        Signer::Stranger => params.signed_by(&key, stranger),
+        Signer::Authority => params.signed_by(&key, signers.authority),
+        Signer::Intermediate => params.signed_by(&key, signers.intermediate),
+        Signer::Stranger => params.signed_by(&key, signers.stranger),
         Signer::Itself => params.self_signed(&key),
     }
     .expect("a certificate");
+    let intermediate = (plan.signer == Signer::Intermediate).then_some(signers.intermediate);
+    let chain = intermediate.map(|it| it.pem()).unwrap_or_default();
     let file = folder.join(format!("{}.pem", plan.name.replace(' ', "-")));
-    run::write_private(&file, certificate.pem() + &key.serialize_pem());
-    Identity { certificate: certificate.der().clone(), key: key.serialize_der(), file }
+    run::write_private(&file, certificate.pem() + &chain + &key.serialize_pem());
+    let intermediate = intermediate.map(|it| it.der().clone());
+    Identity { certificate: certificate.der().clone(), intermediate, key: key.serialize_der(), file }
 }
 
 fn parameters(plan: &Plan, serial: usize) -> CertificateParams {
