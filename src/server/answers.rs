@@ -16,9 +16,15 @@ use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
 use crate::wire::request::{Envelope, Refusal};
 
-/// Under `proxy.hideUnknownUsers` every answer that a user was looked up for takes this long, found, remembered or unknown: what
-/// the upstream needs to answer would tell them apart.
+/// Under `proxy.hideUnknownUsers` every answer that a user was looked up for takes this long or a multiple of it, found or unknown:
+/// what the upstream needs to answer would tell them apart.
 const LOOK_UP_TIME: Duration = Duration::from_millis(20);
+
+/// `elapsed`, rounded up.
+fn whole_look_up_times(elapsed: Duration) -> Duration {
+    let count = elapsed.as_micros().div_ceil(LOOK_UP_TIME.as_micros()).max(1);
+    LOOK_UP_TIME.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX))
+}
 
 /// One counter for all replies of the process, as in mongod.
 static LAST_REPLY_ID: AtomicI32 = AtomicI32::new(0);
@@ -36,14 +42,15 @@ impl ClientConnection<'_> {
         let draw = || nonce;
         let asked = Instant::now();
         let wanted = self.session.users_wanted(command, &self.surroundings.context(&draw, &[]));
+        let is_even = self.surroundings.snapshot.policy.decoy_secret.is_some() && !wanted.is_empty();
         let mut users = Vec::with_capacity(wanted.len());
         for user in wanted {
-            let found = self.look_up(&user).await?;
+            let found = if is_even { self.look_up_evenly(&user).await? } else { self.look_up(&user).await? };
             users.push((user, found));
         }
         let effect = self.session.step(command, &self.surroundings.context(&draw, &users));
-        if self.surroundings.snapshot.policy.decoy_secret.is_some() && !users.is_empty() {
-            tokio::time::sleep_until(asked + LOOK_UP_TIME).await;
+        if is_even {
+            tokio::time::sleep_until(asked + whole_look_up_times(asked.elapsed())).await;
         }
         Ok(effect)
     }
@@ -63,6 +70,10 @@ impl ClientConnection<'_> {
         }
         self.users_generation = generation;
         Ok(())
+    }
+
+    async fn look_up_evenly(&self, user: &UserName) -> Result<UserLookup, End> {
+        Ok(self.server.users.look_up_evenly(&self.surroundings.snapshot.connector, user).await?)
     }
 
     async fn look_up(&self, user: &UserName) -> Result<UserLookup, End> {

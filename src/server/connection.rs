@@ -155,7 +155,7 @@ pub(super) async fn serve(
     let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
     let opened = tokio::select! {
         opened = timeout_or(deadline, Box::pin(open::open(server, &snapshot, &log, transport))) => opened,
-        _ = place.control.woken() => return,
+        _ = place.control.woken() => return log.ended(server.registry.len().saturating_sub(1), &json!({})),
     };
     let opened = match opened {
         Some(Ok(Some(opened))) => opened,
@@ -168,7 +168,8 @@ pub(super) async fn serve(
         None => {
             server.metrics.connection_refused("handshake_timeout");
             let end = End::HandshakeTimeout(seconds);
-            return log.broken_off(end.code(), &end.to_string());
+            log.broken_off(end.code(), &end.to_string());
+            return log.ended(server.registry.len().saturating_sub(1), &json!({}));
         }
     };
     let mut connection = ClientConnection {

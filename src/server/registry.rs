@@ -15,7 +15,8 @@ pub(super) enum Wake {
     Draining,
 }
 
-/// What the server says to one connection. The connection waits on it only while it is idle, so a running operation pays nothing.
+/// What the server says to one connection. An idle connection waits for all of it, a busy one only for the loss of
+/// the upstream: one that hangs gives no other sign.
 #[derive(Debug, Default)]
 pub(super) struct Control {
     notify: Notify,
@@ -32,6 +33,13 @@ impl Control {
                 1 => return Wake::UpstreamLost,
                 _ => return Wake::Draining,
             }
+        }
+    }
+
+    /// Waits until the upstream is lost; for a connection that is busy, which a drain does not disturb.
+    pub(super) async fn upstream_lost(&self) {
+        while self.wake.load(Ordering::Acquire) != 1 {
+            self.notify.notified().await;
         }
     }
 

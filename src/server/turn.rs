@@ -1,8 +1,9 @@
 //! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
 
 use super::connection::{ClientConnection, End};
+use super::registry::Control;
 use crate::authz::{self, Permit, Subject};
-use crate::relay::{self, ReplyForm};
+use crate::relay::{self, RelayError, ReplyForm};
 use crate::session::Effect;
 use crate::wire::MAX_MESSAGE_SIZE;
 use crate::wire::command::Command;
@@ -53,6 +54,7 @@ impl ClientConnection<'_> {
     /// Waits until the first message is there as far as it must be read; it stays where it is.
     pub(super) async fn first_message(&mut self) -> Result<(), End> {
         let header = self.header().await?;
+        self.check_size(header)?;
         let wanted = usize::try_from(header.message_length).unwrap_or(usize::MAX).min(4096);
         while self.channel.incoming.len() < wanted {
             self.wait_for_bytes().await?;
@@ -65,13 +67,8 @@ impl ClientConnection<'_> {
         let header = self.header().await?;
         self.place.control.set_busy(true);
         self.refresh_user().await?;
-        let may_forward = self.session.state().is_authenticated() || !self.surroundings.snapshot.policy.enforces_authentication();
-        if !may_forward {
-            let most = self.surroundings.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
-            if header.message_length > most {
-                return Err(End::TooLargeBeforeAuthentication(header.message_length));
-            }
-        }
+        self.check_size(header)?;
+        let may_forward = self.may_forward();
         if header.opcode == opcode::COMPRESSED {
             return Box::pin(self.compressed_turn(header, may_forward)).await;
         }
@@ -89,6 +86,19 @@ impl ClientConnection<'_> {
         let message = self.take(length);
         let judged = self.judge_whole(&message).await?;
         self.execute(header, judged, &message).await
+    }
+
+    fn may_forward(&self) -> bool {
+        self.session.state().is_authenticated() || !self.surroundings.snapshot.policy.enforces_authentication()
+    }
+
+    /// Refuses what is too large for a client that is not authenticated.
+    fn check_size(&self, header: Header) -> Result<(), End> {
+        let most = self.surroundings.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
+        if self.may_forward() || header.message_length <= most {
+            return Ok(());
+        }
+        Err(End::TooLargeBeforeAuthentication(header.message_length))
     }
 
     /// Reads until a header is there.
@@ -192,10 +202,13 @@ impl ClientConnection<'_> {
         }
         let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
         let channel = &mut upstream.channel;
-        let moved = match whole {
-            None => relay::forward(allowed, &mut self.channel, channel, header, envelope.checksum).await?,
-            Some(message) => relay::forward_whole(allowed, channel, &without_checksum(message, envelope.checksum)).await?,
+        let sent = async {
+            match whole {
+                None => relay::forward(allowed, &mut self.channel, channel, header, envelope.checksum).await,
+                Some(message) => relay::forward_whole(allowed, channel, &without_checksum(message, envelope.checksum)).await,
+            }
         };
+        let moved = unless_lost(&self.place.control, sent).await?;
         self.counts.forwarded = self.counts.forwarded.saturating_add(1);
         self.server.metrics.operations_forwarded.increment(1);
         self.server.metrics.bytes_to_upstream.increment(moved);
@@ -213,10 +226,19 @@ impl ClientConnection<'_> {
                 users.forget();
             }
         });
-        let moved = moved.await?;
+        let moved = unless_lost(&self.place.control, moved).await?;
         self.server.metrics.bytes_to_clients.increment(moved);
         self.moved.replies = self.moved.replies.saturating_add(moved);
         Ok(())
+    }
+}
+
+/// Does this much of a relay, unless the upstream is lost meanwhile.
+async fn unless_lost(control: &Control, work: impl Future<Output = Result<u64, RelayError>>) -> Result<u64, End> {
+    tokio::select! {
+        biased;
+        moved = work => Ok(moved?),
+        () = control.upstream_lost() => Err(End::UpstreamLost),
     }
 }
 

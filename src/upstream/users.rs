@@ -53,18 +53,31 @@ impl UserStore {
     /// The upstream can not be asked, or does not answer in time; the caller closes the client's connection, which makes drivers try
     /// again.
     pub async fn look_up(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
-        if let Some(record) = self.remembered(user) {
-            return Ok(UserLookup::Found(record));
+        match self.remembered(user) {
+            Some(record) => Ok(UserLookup::Found(record)),
+            None => self.ask(connector, user, false).await,
         }
+    }
+
+    /// As [`Self::look_up`], but every user is asked for and waits for its turn: how long that takes does not tell who is remembered,
+    /// and so who exists.
+    ///
+    /// # Errors
+    /// As of [`Self::look_up`].
+    pub async fn look_up_evenly(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
+        self.ask(connector, user, true).await
+    }
+
+    async fn ask(&self, connector: &Connector, user: &UserName, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let limit = connector.time_limit();
-        let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user)).await;
+        let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly)).await;
         asked.map_err(|_elapsed| UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)))?
     }
 
-    async fn ask_in_turn(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
+    async fn ask_in_turn(&self, connector: &Connector, user: &UserName, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let mut connection = self.connection.lock().await;
         // Whoever waited for the same user finds the answer here.
-        if let Some(record) = self.remembered(user) {
+        if let Some(record) = self.remembered(user).filter(|_| !evenly) {
             return Ok(UserLookup::Found(record));
         }
         let forgotten = self.forgotten.load(Ordering::Acquire);

@@ -81,9 +81,12 @@ fn a_drain_is_told_to_streaming_clients_as_mongod_tells_it() {
 
     let mut monitor = server.connect();
     let hello = monitor.must(doc! {"hello": 1});
-    let version = hello.get_document("topologyVersion").expect("a topologyVersion").clone();
+    let mut version = hello.get_document("topologyVersion").expect("a topologyVersion").clone();
+    // Of another process, so that the first answer comes at once: after it the stream is known to be waiting.
+    version.insert("processId", bson::oid::ObjectId::new());
     let await_change = doc! {"hello": 1, "topologyVersion": version, "maxAwaitTimeMS": 20_000, "$db": "admin"};
     monitor.send(&Message::command(50, 1 << 16, &await_change)).expect("an open connection");
+    assert_eq!(monitor.reply().expect("a first hello").flags, 2);
     server.process.signal("TERM");
     let reply = monitor.reply().expect("a last hello");
     assert_eq!(reply.flags, 0);

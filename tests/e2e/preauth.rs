@@ -4,11 +4,11 @@
 use bson::doc;
 use serde_json::Value;
 
-use super::support::connection::Connection;
+use super::support::connection::{Connection, Received};
 use super::support::scram::must_log_in;
 use super::support::servers::{Server, doorward, flags, shared_backend, upstream};
 use super::support::wire::Message;
-use super::support::{assert_no_failures, check_all, json};
+use super::support::{PATIENCE, assert_no_failures, check_all, json};
 
 const COMMANDS: &str = include_str!("../data/preauth-commands.json");
 
@@ -77,6 +77,9 @@ fn a_message_of_more_than_16_kib_ends_a_connection_that_is_not_authenticated_and
     let (_process, port) = doorward(&upstream(shared_backend().port), &flags("--auth")).expect("doorward");
     let large = doc! {"ping": 1, "comment": "x".repeat(17_000), "$db": "admin"};
     let compressed = || Message::command(3, 0, &large).compressed(2);
+    let mut connection = Connection::plain(port);
+    connection.send_bytes(&[20_000_i32, 1, 0, 2013].map(i32::to_le_bytes).concat()).expect("an open connection");
+    assert!(matches!(connection.receive(PATIENCE), Received::Closed), "the header alone tells that it is too large");
     let mut connection = Connection::plain(port);
     assert!(connection.answers());
     assert!(connection.run(&large).is_err(), "a message that is larger");

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use bson::doc;
 
-use super::support::connection::{Connection, code};
+use super::support::connection::{Connection, Received, code};
 use super::support::mongod::Mongod;
 use super::support::pki::pki;
 use super::support::process::Process;
 use super::support::scram::must_log_in;
 use super::support::servers::{Server, doorward, flags, key_file, tls_flags};
+use super::support::wire::Message;
 use super::support::{PATIENCE, run};
 
 /// "Connection accepted" and "client metadata".
@@ -205,4 +206,20 @@ fn a_login_does_not_wait_for_ever_for_a_backend_that_hangs() {
         connection.run(&doc! {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": "biwsbj1ib2Iscj1hYmNk", "$db": "admin"});
     backend.process.signal("CONT");
     assert!(ended.is_err() && asked.elapsed().as_secs() < 10, "{ended:?}");
+}
+
+#[test]
+fn an_operation_that_a_hanging_backend_never_answers_ends_when_the_backend_is_given_up() {
+    let backend = Mongod::backend();
+    let config = config(&format!("127.0.0.1:{}", backend.port), "authentication: none");
+    let (process, port) = start(&config, "--auth");
+    let mut connection = Connection::plain(port);
+    must_log_in(&mut connection, "alice", "admin", "wonderland");
+    connection.must(doc! {"find": "seed", "$db": "app"});
+    backend.process.signal("STOP");
+    connection.send(&Message::command(9, 0, &doc! {"find": "seed", "$db": "app"})).expect("an open connection");
+    let given_up = process.wait_for_log(9_000_021);
+    let ended = connection.receive(std::time::Duration::from_secs(5));
+    backend.process.signal("CONT");
+    assert!(given_up.is_ok() && matches!(ended, Received::Closed), "{ended:?}");
 }
