@@ -1,8 +1,10 @@
 //! The threads that serve connections: one a processor, each with a runtime of its own, and a connection stays where it began.
 //!
-//! One shared runtime would wake its threads for each other at nearly every message, which costs more than the message. Threads of
-//! their own never do. In return nobody takes work over from a thread that is busy, so a connection must not compute for long on
-//! it: what takes more than a few milliseconds (compressing megabytes) goes to [`tokio::task::spawn_blocking`].
+//! One shared runtime waits for all sockets in one place and wakes its threads for each other; threads of their own never do.
+//! Measured on two processors: more operations a second and a lower median latency for the same CPU time. In return nobody takes
+//! work over from a thread that is busy, or that a crowded machine does not let run, which shows in the slowest percent. So a
+//! connection must not compute for long on it: what takes more than a few milliseconds (compressing megabytes) goes to
+//! [`tokio::task::spawn_blocking`].
 
 use std::io;
 use std::sync::Arc;
