@@ -10,6 +10,7 @@
 
 mod aside;
 mod copy;
+mod head;
 mod replies;
 mod request;
 

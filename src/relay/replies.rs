@@ -4,19 +4,14 @@ use std::io;
 
 use super::aside;
 use super::copy::{Broken, copy};
+use super::head::{self, HEAD_LEN};
 use super::{RelayError, ReplyForm};
 use crate::net::channel::Channel;
 use crate::wire::MAX_MESSAGE_SIZE;
 use crate::wire::checksum::Checksum;
 use crate::wire::compressed;
 use crate::wire::header::{HEADER_LEN, Header, opcode};
-
-/// The length of header and flags of an `OP_MSG`, in bytes.
-const HEAD_LEN: usize = HEADER_LEN + 4;
-/// Bit 0 of the flags: a checksum follows.
-const CHECKSUM_PRESENT: u8 = 1;
-/// Bit 1 of the flags: another reply follows by itself.
-const MORE_TO_COME: u8 = 1 << 1;
+use crate::wire::message::ReplyHead;
 
 /// Passes replies on until it is the client's turn again, and returns how many bytes they had. `before` is called when a reply
 /// has arrived and before the client gets any of it.
@@ -55,14 +50,13 @@ pub async fn replies(
 async fn await_head(client: &mut Channel, upstream: &mut Channel) -> Result<(Header, bool), RelayError> {
     loop {
         let available = upstream.incoming.available();
-        let header = Header::peek(available, MAX_MESSAGE_SIZE).map_err(|reason| RelayError::Protocol(reason.to_string()))?;
-        if let Some(header) = header {
-            match (header.opcode, available.get(HEADER_LEN)) {
-                (opcode::MSG, Some(flags)) => return Ok((header, flags & MORE_TO_COME != 0)),
-                (opcode::MSG, None) => {}
-                (opcode::REPLY, _) => return Ok((header, false)),
-                (other, _) => return Err(RelayError::Protocol(format!("opcode {other}"))),
+        let head = ReplyHead::peek(available, MAX_MESSAGE_SIZE).map_err(|reason| RelayError::Protocol(reason.to_string()))?;
+        match head {
+            Some(head) if matches!(head.header.opcode, opcode::MSG | opcode::REPLY) => {
+                return Ok((head.header, head.more_to_come()));
             }
+            Some(head) => return Err(RelayError::Protocol(format!("opcode {}", head.header.opcode))),
+            None => {}
         }
         tokio::select! {
             biased;
@@ -92,24 +86,13 @@ impl Broken {
 /// Streams a reply and puts a checksum behind it.
 async fn with_checksum(client: &mut Channel, upstream: &mut Channel, header: Header, length: usize) -> Result<(), RelayError> {
     upstream.fill_to(HEAD_LEN).await.map_err(RelayError::Upstream)?;
-    let head = with_room_for_checksum(header, upstream.incoming.available().get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
+    let rewritten = head::with_checksum(header, upstream.incoming.available().get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
     upstream.incoming.consume(HEAD_LEN);
     let mut checksum = Checksum::new();
-    checksum.update(&head);
-    client.write(&head).await.map_err(RelayError::Client)?;
+    checksum.update(&rewritten);
+    client.write(&rewritten).await.map_err(RelayError::Client)?;
     copy(upstream, client, length.saturating_sub(HEAD_LEN), Some(&mut checksum)).await.map_err(Broken::on_the_way_back)?;
     client.write(&checksum.finish().to_le_bytes()).await.map_err(RelayError::Client)
-}
-
-/// Header and flags of a reply that becomes four bytes longer.
-fn with_room_for_checksum(header: Header, flags: &[u8]) -> Vec<u8> {
-    let longer = Header { message_length: header.message_length.saturating_add(4), ..header };
-    let mut head = longer.to_bytes().to_vec();
-    head.extend_from_slice(flags);
-    if let Some(first) = head.get_mut(HEADER_LEN) {
-        *first |= CHECKSUM_PRESENT;
-    }
-    head
 }
 
 /// Takes a reply whole and sends it compressed.
@@ -123,7 +106,7 @@ async fn whole(
     upstream.fill_to(length).await.map_err(RelayError::Upstream)?;
     let message = upstream.incoming.available().get(..length).unwrap_or_default();
     let message = if form.checksum && header.opcode == opcode::MSG {
-        let mut longer = with_room_for_checksum(header, message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
+        let mut longer = head::with_checksum(header, message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
         longer.extend_from_slice(message.get(HEAD_LEN..).unwrap_or_default());
         let mut checksum = Checksum::new();
         checksum.update(&longer);

@@ -2,15 +2,12 @@
 
 use super::RelayError;
 use super::copy::{Broken, copy};
+use super::head::{self, HEAD_LEN};
 use crate::authz::Allowed;
 use crate::net::channel::Channel;
-use crate::wire::checksum::Checksum;
+use crate::wire::MAX_MESSAGE_SIZE;
+use crate::wire::checksum::{CHECKSUM_LEN, Checksum};
 use crate::wire::header::{HEADER_LEN, Header};
-
-/// The length of header and flags of an `OP_MSG`, in bytes.
-const HEAD_LEN: usize = HEADER_LEN + 4;
-/// The length of a checksum, in bytes.
-const CHECKSUM_LEN: usize = 4;
 
 /// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives. `checksum`: whether it ends in one.
 ///
@@ -32,12 +29,18 @@ pub async fn forward(
     Ok(u64::from(header.message_length))
 }
 
-/// Sends a message that is there as a whole (it was compressed). Its checksum was verified when it was unwrapped.
+/// Sends a message that is there as a whole. Its checksum, if it has one, was verified when it was parsed.
 ///
 /// # Errors
 /// The upstream ends.
-pub async fn forward_whole(_allowed: Allowed, upstream: &mut Channel, message: &[u8]) -> Result<u64, RelayError> {
-    upstream.write(message).await.map_err(RelayError::Upstream)?;
+pub async fn forward_whole(_allowed: Allowed, upstream: &mut Channel, message: &[u8], checksum: bool) -> Result<u64, RelayError> {
+    let mut rest = message;
+    if checksum && let Ok(Some(header)) = Header::peek(message, MAX_MESSAGE_SIZE) {
+        let flags = message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default();
+        upstream.write(&head::without_checksum(header, flags)).await.map_err(RelayError::Upstream)?;
+        rest = message.get(HEAD_LEN..message.len().saturating_sub(CHECKSUM_LEN)).unwrap_or_default();
+    }
+    upstream.write(rest).await.map_err(RelayError::Upstream)?;
     Ok(u64::try_from(message.len()).unwrap_or(u64::MAX))
 }
 
@@ -55,14 +58,9 @@ impl Broken {
 async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: Header, length: usize) -> Result<(), RelayError> {
     client.fill_to(HEAD_LEN).await.map_err(RelayError::Client)?;
     let mut checksum = Checksum::new();
-    let head = client.incoming.available().get(..HEAD_LEN).unwrap_or_default();
-    checksum.update(head);
-    let shorter = Header { message_length: header.message_length.saturating_sub(4), ..header };
-    let mut rewritten = shorter.to_bytes().to_vec();
-    rewritten.extend_from_slice(head.get(HEADER_LEN..).unwrap_or_default());
-    if let Some(flags) = rewritten.get_mut(HEADER_LEN) {
-        *flags &= !1;
-    }
+    let first = client.incoming.available().get(..HEAD_LEN).unwrap_or_default();
+    checksum.update(first);
+    let rewritten = head::without_checksum(header, first.get(HEADER_LEN..).unwrap_or_default());
     client.incoming.consume(HEAD_LEN);
     upstream.write(&rewritten).await.map_err(RelayError::Upstream)?;
 

@@ -1,5 +1,6 @@
 //! What doorward answers itself: a command's step through the session, the reply, what is logged and counted of it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
@@ -53,6 +54,14 @@ impl ClientConnection<'_> {
             tokio::time::sleep_until(asked + whole_look_up_times(asked.elapsed())).await;
         }
         Ok(effect)
+    }
+
+    /// Takes over what a reload brought: who must authenticate, and how, counts for open connections too. TLS stays as it is.
+    pub(super) fn refresh_snapshot(&mut self) {
+        let current = self.server.snapshot.load();
+        if current.generation != self.surroundings.snapshot.generation {
+            self.surroundings.snapshot = Arc::clone(&current);
+        }
     }
 
     /// Looks the session's user up again when something about users has changed: a dropped user stops at once.

@@ -59,6 +59,14 @@ pub(super) fn show(server: &Arc<Server>) {
     let now = unix_now();
     for material in snapshot.materials().filter(|material| threshold > 0 && material.days_left(now) < threshold) {
         let (file, days) = (material.path.display().to_string(), material.days_left(now));
+        // Revocation lists are made for weeks, not years: they are worth a line when they are overdue.
+        if material.option == crate::tls::server::CRL_FILE {
+            if days < 0 {
+                let text = "Revocation list is overdue: every certificate of its authority is rejected";
+                control(&server.log, Severity::Warning, 9_000_008, text, json!({ "option": material.option, "file": file }));
+            }
+            continue;
+        }
         let attributes = json!({ "option": material.option, "file": file, "daysLeft": days });
         control(&server.log, Severity::Warning, 9_000_006, "Certificate expires soon", attributes);
     }

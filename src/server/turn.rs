@@ -66,6 +66,7 @@ impl ClientConnection<'_> {
     pub(super) async fn turn(&mut self) -> Result<(), End> {
         let header = self.header().await?;
         self.place.control.set_busy(true);
+        self.refresh_snapshot();
         self.refresh_user().await?;
         self.check_size(header)?;
         let may_forward = self.may_forward();
@@ -205,7 +206,7 @@ impl ClientConnection<'_> {
         let sent = async {
             match whole {
                 None => relay::forward(allowed, &mut self.channel, channel, header, envelope.checksum).await,
-                Some(message) => relay::forward_whole(allowed, channel, &without_checksum(message, envelope.checksum)).await,
+                Some(message) => Box::pin(relay::forward_whole(allowed, channel, message, envelope.checksum)).await,
             }
         };
         let moved = unless_lost(&self.place.control, sent).await?;
@@ -257,20 +258,4 @@ fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope) -> Resul
 fn declared_size(message: &[u8]) -> usize {
     let field = message.get(HEADER_LEN + 4..).and_then(<[u8]>::first_chunk);
     field.map_or(0, |bytes| usize::try_from(i32::from_le_bytes(*bytes)).unwrap_or(0))
-}
-
-/// A message that was verified as a whole, without its checksum.
-fn without_checksum(message: &[u8], checksum: bool) -> std::borrow::Cow<'_, [u8]> {
-    if !checksum {
-        return message.into();
-    }
-    let mut shorter = message.get(..message.len().saturating_sub(4)).unwrap_or_default().to_vec();
-    let length = u32::try_from(shorter.len()).unwrap_or(u32::MAX).to_le_bytes();
-    if let Some(field) = shorter.get_mut(..4) {
-        field.copy_from_slice(&length);
-    }
-    if let Some(flags) = shorter.get_mut(HEADER_LEN) {
-        *flags &= !1;
-    }
-    shorter.into()
 }

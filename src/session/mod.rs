@@ -166,29 +166,10 @@ impl Session {
         &self.state
     }
 
-    /// Whether an authentication is under way: the next message is expected to be a `saslContinue`.
-    #[must_use]
-    pub const fn is_authenticating(&self) -> bool {
-        matches!(self.conversation, Conversation::AwaitClientFinal { .. } | Conversation::AwaitEmpty { .. })
-    }
-
     /// The `client` document of the first hello, for the upstream connection; `None` if there was none.
     #[must_use]
     pub fn client_metadata(&self) -> Option<&RawDocumentBuf> {
         self.client_metadata.as_ref().filter(|_| self.hello_seen)
-    }
-
-    /// The compressors that the last hello agreed on.
-    #[must_use]
-    pub fn compression(&self) -> &[String] {
-        &self.compression
-    }
-
-    /// Whether a command of this name is answered here, so that its message has to be read whole and given to
-    /// [`step`](Self::step).
-    #[must_use]
-    pub fn answers_locally(&self, name: &str, policy: &Policy) -> bool {
-        self.permit(name, policy).is_none()
     }
 
     /// The permit to forward a command of this name; `None` when it is answered here.

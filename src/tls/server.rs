@@ -29,7 +29,7 @@ const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
 const CLUSTER_FILE: &str = "net.tls.clusterFile";
 const CA_FILE: &str = "net.tls.CAFile";
 const CLUSTER_CA_FILE: &str = "net.tls.clusterCAFile";
-const CRL_FILE: &str = "net.tls.CRLFile";
+pub(crate) const CRL_FILE: &str = "net.tls.CRLFile";
 
 /// What the TLS options and their files come to.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ pub mod login;
 pub mod monitor;
 pub mod users;
 
-use bson::raw::RawDocument;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
 use crate::error::CommandError;
 
@@ -39,6 +39,15 @@ pub enum UpstreamError {
         /// Code and text of the answer.
         error: CommandError,
     },
+}
+
+/// What doorward says of itself on a connection of its own.
+fn own_metadata(application: &str) -> RawDocumentBuf {
+    bson::rawdoc! {
+        "application": { "name": application },
+        "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },
+        "os": { "type": std::env::consts::OS },
+    }
 }
 
 /// Whether a reply says `ok: 1`.

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::connector::Connector;
-use super::{UpstreamError, is_ok};
+use super::{UpstreamError, is_ok, own_metadata};
 use crate::session::UpstreamPicture;
 
 /// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
@@ -69,7 +69,7 @@ async fn watch_once(
     reached: &mut bool,
     tell: &mut impl FnMut(MonitorEvent<'_>),
 ) -> Result<std::convert::Infallible, UpstreamError> {
-    let mut connection = connector.connect(Some(&metadata())).await?;
+    let mut connection = connector.connect(Some(&own_metadata("doorward monitor"))).await?;
     let first = learn(&mut connection).await?;
     let mut hello = first.hello().to_owned();
     pictures.send_replace(Some(Arc::new(first)));
@@ -122,12 +122,4 @@ async fn learn(connection: &mut Connection) -> Result<UpstreamPicture, UpstreamE
 fn streaming_hello(last: &bson::raw::RawDocument) -> Option<RawDocumentBuf> {
     let version = last.get_document("topologyVersion").ok()?.to_owned();
     Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": MAX_AWAIT_MS, "$db": "admin" })
-}
-
-fn metadata() -> RawDocumentBuf {
-    bson::rawdoc! {
-        "application": { "name": "doorward monitor" },
-        "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },
-        "os": { "type": std::env::consts::OS },
-    }
 }

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bson::raw::RawDocumentBuf;
-use bson::rawdoc;
 
-use super::UpstreamError;
 use super::connection::Connection;
 use super::connector::Connector;
+use super::{UpstreamError, own_metadata};
 use crate::names::UserName;
 use crate::session::{UserLookup, UserRecord};
 
@@ -139,16 +138,8 @@ async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserNa
         *slot = Some(connection);
         return Ok(reply);
     }
-    let mut connection = connector.connect(Some(&metadata())).await?;
+    let mut connection = connector.connect(Some(&own_metadata("doorward users"))).await?;
     let reply = connection.command("usersInfo", &request).await?;
     *slot = Some(connection);
     Ok(reply)
-}
-
-fn metadata() -> RawDocumentBuf {
-    rawdoc! {
-        "application": { "name": "doorward users" },
-        "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },
-        "os": { "type": std::env::consts::OS },
-    }
 }

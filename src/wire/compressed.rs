@@ -100,7 +100,8 @@ pub fn unwrap(message: &[u8], max_size: u32) -> Result<Unwrapped, CloseReason> {
 ///
 /// # Errors
 /// As [`unwrap`]; a nested message is an unknown opcode here.
-pub fn unwrap_reply(message: &[u8], max_size: u32) -> Result<Vec<u8>, CloseReason> {
+#[cfg(test)]
+pub(crate) fn unwrap_reply(message: &[u8], max_size: u32) -> Result<Vec<u8>, CloseReason> {
     let header = Header::peek(message, u32::MAX)?.ok_or(CloseReason::NotEnoughData)?;
     let (original, inside, _) = inflate(&header, message, max_size)?;
     if original == opcode::COMPRESSED { Err(CloseReason::UnknownOpcode(original)) } else { Ok(inside) }

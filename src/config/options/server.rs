@@ -229,16 +229,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Whether clients must log in. Unlike mongod, doorward requires it unless disabled is written out.",
     )
     .default("enabled")
-    .reload(NewConnections),
+    .reload(Now),
     OptionSpec::new("security.keyFile", Path, &[Flag::value("keyFile")], "The members' common key; turns authorization on.")
-        .reload(NewConnections),
+        .reload(Now),
     OptionSpec::new(
         "security.clusterAuthMode",
         Word(&["keyFile", "sendKeyFile", "sendX509", "x509"]),
         &[Flag::value("clusterAuthMode")],
         "How members log in; turns authorization on. With a key file the default is keyFile.",
     )
-    .reload(NewConnections),
+    .reload(Now),
     OptionSpec::new(
         "security.transitionToAuth",
         Switch,
@@ -246,7 +246,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Let clients in with or without logging in, while they are being changed over.",
     )
     .default("false")
-    .reload(NewConnections),
+    .reload(Now),
     OptionSpec::new(
         "security.clusterIpSourceAllowlist",
         List,
@@ -254,7 +254,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "Addresses and CIDR ranges that __system may log in from by key file.",
     )
     .legacy(&["security.clusterIpSourceWhitelist"])
-    .reload(NewConnections),
+    .reload(Now),
     OptionSpec::new(
         "systemLog.destination",
         Word(&["file", "syslog"]),
