@@ -63,7 +63,7 @@ pub(super) fn show(server: &Arc<Server>) {
         if material.option == crate::tls::server::CRL_FILE {
             if days < 0 {
                 let text = "Revocation list is overdue: every certificate of its authority is rejected";
-                control(&server.log, Severity::Warning, 9_000_008, text, json!({ "option": material.option, "file": file }));
+                control(&server.log, Severity::Warning, 9_000_013, text, json!({ "option": material.option, "file": file }));
             }
             continue;
         }

@@ -3,10 +3,12 @@
 use bson::doc;
 use serde_json::Value;
 
-use super::support::connection::{Connection, Received, is_ok};
+use super::support::connection::{Connection, Received, code, is_ok};
 use super::support::pki::pki;
 use super::support::scram::{Login, Mechanism, must_log_in};
-use super::support::servers::{Server, Target, doorward, flags, shared_backend, tls_flags, upstream};
+use super::support::servers::{
+    Server, Target, config_file, doorward, doorward_from, flags, key_file, shared_backend, tls_flags, upstream,
+};
 use super::support::tls::Client;
 use super::support::wire::Message;
 use super::support::{PATIENCE, run};
@@ -193,6 +195,31 @@ fn a_broken_new_file_leaves_the_old_ones_in_force_and_says_so() {
 }
 
 #[test]
+fn the_end_of_a_transition_counts_for_open_connections_too() {
+    let config = |transition: bool| {
+        let security = format!("security:\n  keyFile: {}\n  transitionToAuth: {transition}\n", key_file());
+        upstream(shared_backend().port) + &security
+    };
+    let file = config_file(&config(true));
+    let (process, port) = doorward_from(&file, &flags("--nounixsocket")).expect("doorward");
+    let mut nobody = Connection::plain(port);
+    let mut alice = Connection::plain(port);
+    must_log_in(&mut alice, "alice", "admin", "wonderland");
+    let find = doc! {"find": "seed", "$db": "app"};
+    let mut codes = || [&mut nobody, &mut alice].map(|client| code(&client.run(&find).expect("a reply")));
+    for (transition, expected) in [(true, [0, 0]), (false, [13, 0]), (true, [0, 0])] {
+        run::write_private(&file, config(transition));
+        process.signal("HUP");
+        let generation = |line: &Value| line["id"] == 4_913_400 && line["attr"]["changed"].is_array();
+        process.wait_for_new_log(0, generation);
+        let deadline = std::time::Instant::now() + PATIENCE;
+        while codes() != expected {
+            assert!(std::time::Instant::now() < deadline, "transition {transition}: {}", process.printed());
+        }
+    }
+}
+
+#[test]
 fn what_can_not_be_honoured_is_refused_with_status_two_and_one_message_that_names_it() {
     let open_key = run::private_file("open-keyfile", "someKeyThatIsLongEnough");
     std::fs::set_permissions(&open_key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("permissions");
@@ -233,7 +260,7 @@ fn files_that_are_no_configuration_are_refused_with_status_two() {
 fn an_address_in_use_is_status_48() {
     let taken = start(&flags("--auth"));
     let port = taken.port.to_string();
-    let config = super::support::servers::config_file(&upstream(1));
+    let config = config_file(&upstream(1));
     let arguments = ["--config", config.to_str().expect("UTF-8"), "--port", &port, "--nounixsocket"].map(str::to_owned);
     let mut second = super::support::process::Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments);
     assert_eq!(second.wait(PATIENCE), Some(48), "{}", second.printed());

@@ -1,6 +1,6 @@
 //! The server under test: a real mongod, or doorward in front of a mongod without access control, with the same flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use super::connection::Connection;
@@ -91,7 +91,11 @@ pub(crate) fn doorward(config: &str, flags: &[String]) -> Result<(Process, u16),
 
 /// Starts doorward with this configuration file and these flags on a free port.
 pub(crate) fn doorward_with(config: &str, flags: &[String]) -> Result<(Process, u16), NotStarted> {
-    let file = config_file(config);
+    doorward_from(&config_file(config), flags)
+}
+
+/// Starts doorward with the configuration file at this path, which the test may change later, and these flags on a free port.
+pub(crate) fn doorward_from(file: &Path, flags: &[String]) -> Result<(Process, u16), NotStarted> {
     loop {
         let port = run::free_port();
         let mut arguments = vec!["--config".to_owned(), file.to_str().expect("UTF-8").to_owned()];
