@@ -109,3 +109,15 @@ fn the_example_configurations_are_accepted() {
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
     }
 }
+
+#[test]
+fn the_configuration_in_the_kubernetes_example_is_accepted() {
+    let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes-sidecar.yaml")).unwrap();
+    let (_, rest) = manifest.split_once("doorward.conf: |\n").unwrap();
+    let (block, _) = rest.split_once("\n---").unwrap();
+    let text: String = block.lines().map(|line| format!("{}\n", line.strip_prefix("    ").unwrap())).collect();
+    let words = ["--config".to_owned(), "doorward.conf".to_owned()];
+    let loaded = doorward::config::load(&words, |_: &Path| Ok(text.clone().into_bytes())).unwrap();
+    assert_eq!(loaded.settings.net.port, 27017);
+    assert!(loaded.settings.proxy.admin.is_some());
+}
