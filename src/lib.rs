@@ -23,6 +23,8 @@ pub mod x509;
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]
+mod arguments;
+#[cfg(feature = "server")]
 pub mod certs;
 #[cfg(feature = "server")]
 pub mod dev;

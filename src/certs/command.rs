@@ -6,16 +6,14 @@ use std::process::ExitCode;
 use clap::{Arg, ArgMatches, Command, value_parser};
 
 use super::{Authority, CertificateError, MAX_DAYS, Pair, Purpose, Request, write_new};
+use crate::arguments;
 
-/// `doorward certs ARGUMENTS`. Exit status 2 when something was refused; nothing is overwritten.
+/// `doorward certs WORDS`. Exit status 2 when something was refused; nothing is overwritten.
 #[must_use]
-pub fn main(arguments: &[String]) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+pub fn main(words: &[String]) -> ExitCode {
+    let matches = match arguments::read(command(), words) {
         Ok(matches) => matches,
-        Err(refusal) => {
-            let _ = refusal.print();
-            return ExitCode::from(if refusal.use_stderr() { 2 } else { 0 });
-        }
+        Err(status) => return status,
     };
     match matches.subcommand().map(|(kind, matches)| make(kind, matches)) {
         Some(Ok(files)) => {

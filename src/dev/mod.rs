@@ -21,6 +21,8 @@ use folder::Folder;
 use tokio::signal::unix::{SignalKind, signal};
 use ward::Ward;
 
+use crate::arguments;
+
 /// mongod opens its files, and doorward finds it: within this.
 const START: Duration = Duration::from_secs(60);
 /// Between two looks at a process that starts.
@@ -37,15 +39,12 @@ pub struct Options {
     pub mongod: Option<PathBuf>,
 }
 
-/// `doorward dev ARGUMENTS`: runs until SIGINT or SIGTERM.
+/// `doorward dev WORDS`: runs until SIGINT or SIGTERM.
 #[must_use]
-pub fn main(arguments: &[String]) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+pub fn main(words: &[String]) -> ExitCode {
+    let matches = match arguments::read(command(), words) {
         Ok(matches) => matches,
-        Err(refusal) => {
-            let _ = refusal.print();
-            return ExitCode::from(if refusal.use_stderr() { 2 } else { 0 });
-        }
+        Err(status) => return status,
     };
     let options = Options {
         folder: matches.get_one::<PathBuf>("dir").cloned().unwrap_or_default(),

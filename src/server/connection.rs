@@ -9,9 +9,10 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::open::{self, Refused};
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
-use super::{Server, open, unix_now_ms};
+use super::{Server, unix_now_ms};
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::error::ErrorCode;
@@ -70,7 +71,7 @@ impl End {
     }
 
     /// mongod's code for the log line.
-    const fn code(&self) -> ErrorCode {
+    pub(super) const fn code(&self) -> ErrorCode {
         match self {
             Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => {
                 ErrorCode::ProtocolError
@@ -154,23 +155,19 @@ pub(super) async fn serve(
     let seconds = snapshot.settings.proxy.handshake_timeout_seconds;
     let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
     let opened = tokio::select! {
-        opened = timeout_or(deadline, Box::pin(open::open(server, &snapshot, &log, transport))) => opened,
-        _ = place.control.woken() => return log.ended(server.registry.len().saturating_sub(1), &json!({})),
+        opened = timeout_or(deadline, Box::pin(open::open(server, &snapshot, &log, transport))) => match opened {
+            Some(opened) => opened,
+            None => Err(Refused::timeout(&End::HandshakeTimeout(seconds))),
+        },
+        _ = place.control.woken() => Ok(None),
     };
-    let opened = match opened {
-        Some(Ok(Some(opened))) => opened,
-        Some(Ok(None)) => return log.ended(server.registry.len().saturating_sub(1), &json!({})),
-        Some(Err(refused)) => {
-            server.metrics.connection_refused(refused.label);
-            log.broken_off(refused.code, &refused.reason);
-            return log.ended(server.registry.len().saturating_sub(1), &json!({}));
-        }
-        None => {
-            server.metrics.connection_refused("handshake_timeout");
-            let end = End::HandshakeTimeout(seconds);
-            log.broken_off(end.code(), &end.to_string());
-            return log.ended(server.registry.len().saturating_sub(1), &json!({}));
-        }
+    let opened = opened.unwrap_or_else(|refused| {
+        server.metrics.connection_refused(refused.label);
+        log.broken_off(refused.code, &refused.reason);
+        None
+    });
+    let Some(opened) = opened else {
+        return log.ended(server.registry.len().saturating_sub(1), &json!({}));
     };
     let mut connection = ClientConnection {
         server,

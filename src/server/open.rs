@@ -11,6 +11,7 @@ use tokio::io::AsyncReadExt;
 use tokio_rustls::TlsAcceptor;
 
 use super::Server;
+use super::connection::End;
 use super::snapshot::Snapshot;
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
@@ -40,6 +41,11 @@ pub(super) struct Refused {
 }
 
 impl Refused {
+    /// The handshake took too long.
+    pub(super) fn timeout(end: &End) -> Self {
+        Self { label: "handshake_timeout", code: end.code(), reason: end.to_string() }
+    }
+
     fn tls(label: &'static str, reason: impl Into<String>) -> Self {
         Self { label, code: ErrorCode::SSLHandshakeFailed, reason: reason.into() }
     }

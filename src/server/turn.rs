@@ -55,7 +55,9 @@ impl ClientConnection<'_> {
     pub(super) async fn first_message(&mut self) -> Result<(), End> {
         let header = self.header().await?;
         self.check_size(header)?;
-        let wanted = usize::try_from(header.message_length).unwrap_or(usize::MAX).min(4096);
+        let length = usize::try_from(header.message_length).unwrap_or(usize::MAX);
+        // Where nothing is enforced the first message may be a large one: its beginning shows that the client is alive.
+        let wanted = if self.may_forward() { length.min(4096) } else { length };
         while self.channel.incoming.len() < wanted {
             self.wait_for_bytes().await?;
         }
@@ -66,15 +68,13 @@ impl ClientConnection<'_> {
     pub(super) async fn turn(&mut self) -> Result<(), End> {
         let header = self.header().await?;
         self.place.control.set_busy(true);
-        self.refresh_snapshot();
-        self.refresh_user().await?;
+        self.refresh().await?;
         self.check_size(header)?;
-        let may_forward = self.may_forward();
         if header.opcode == opcode::COMPRESSED {
-            return Box::pin(self.compressed_turn(header, may_forward)).await;
+            return Box::pin(self.compressed_turn(header)).await;
         }
         // Only such a message can be judged by its head; mongod judges any other when it is there as a whole.
-        let by_head = may_forward && header.opcode == opcode::MSG && header.response_to == 0;
+        let by_head = header.opcode == opcode::MSG && header.response_to == 0;
         if by_head && let Some(forwarding) = self.judge_head(header).await? {
             return self.forward(header, forwarding, None).await;
         }
@@ -87,6 +87,13 @@ impl ClientConnection<'_> {
         let message = self.take(length);
         let judged = self.judge_whole(&message).await?;
         self.execute(header, judged, &message).await
+    }
+
+    /// Brings rules and user up to date. To be asked before every judgement, and again after every wait for a part of a message:
+    /// who begins a message and finishes it much later is judged by what is true then.
+    async fn refresh(&mut self) -> Result<(), End> {
+        self.refresh_snapshot();
+        self.refresh_user().await
     }
 
     fn may_forward(&self) -> bool {
@@ -129,7 +136,7 @@ impl ClientConnection<'_> {
 
     /// Judges a message by its head, without reading more than that: `None` when doorward has to answer itself.
     async fn judge_head(&mut self, header: Header) -> Result<Option<Forwarding>, End> {
-        loop {
+        while self.may_forward() {
             let wanted = match head::peek(&header, self.channel.incoming.available())? {
                 HeadState::NeedMore { total } => total,
                 HeadState::Ready { request, .. } => {
@@ -143,17 +150,21 @@ impl ClientConnection<'_> {
             while self.channel.incoming.len() < wanted {
                 self.wait_for_bytes().await?;
             }
+            self.refresh().await?;
+            self.check_size(header)?;
         }
+        Ok(None)
     }
 
-    async fn compressed_turn(&mut self, header: Header, may_forward: bool) -> Result<(), End> {
-        let parameters = &self.surroundings.snapshot.settings.parameters;
-        let most = if may_forward { MAX_MESSAGE_SIZE } else { parameters.pre_auth_maximum_message_size_bytes };
+    async fn compressed_turn(&mut self, header: Header) -> Result<(), End> {
         if self.surroundings.snapshot.policy.compressors.is_empty() {
             return Err(crate::wire::CloseReason::CompressionDisabled.into());
         }
         let length = self.whole(header).await?;
         let message = self.take(length);
+        self.refresh().await?;
+        let parameters = &self.surroundings.snapshot.settings.parameters;
+        let most = if self.may_forward() { MAX_MESSAGE_SIZE } else { parameters.pre_auth_maximum_message_size_bytes };
         let unwrapped =
             relay::aside(declared_size(&message), move || compressed::unwrap(&message, most)).await.map_err(End::Client)??;
         let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
@@ -173,6 +184,7 @@ impl ClientConnection<'_> {
             Ok(command) => command,
             Err(refusal) => return Ok(Judged::Refused(request.envelope, refusal)),
         };
+        self.refresh().await?;
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
         Ok(match effect {

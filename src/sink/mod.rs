@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 use clap::{Arg, Command, value_parser};
 
+use crate::arguments;
+
 pub use answers::Options;
 use answers::{Answer, Answers};
 use frame::{Framing, Reader};
@@ -26,15 +28,12 @@ const STACK: usize = 128 * 1024;
 /// `WouldBlock` from `accept` and the like: no use to try again at once.
 const BACK_OFF: Duration = Duration::from_millis(20);
 
-/// `doorward sink ARGUMENTS`: listens until SIGINT or SIGTERM. The first line on standard output names the address.
+/// `doorward sink WORDS`: listens until SIGINT or SIGTERM. The first line on standard output names the address.
 #[must_use]
-pub fn main(arguments: &[String]) -> ExitCode {
-    let matches = match command().try_get_matches_from(arguments) {
+pub fn main(words: &[String]) -> ExitCode {
+    let matches = match arguments::read(command(), words) {
         Ok(matches) => matches,
-        Err(refusal) => {
-            let _ = refusal.print();
-            return ExitCode::from(if refusal.use_stderr() { 2 } else { 0 });
-        }
+        Err(status) => return status,
     };
     let user: Option<&String> = matches.get_one("user");
     let options = Options {

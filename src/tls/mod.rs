@@ -35,6 +35,9 @@ mod corpus;
 #[path = "../../tests/certificates/pki.rs"]
 mod pki;
 #[cfg(test)]
+#[path = "../../tests/certificates/client.rs"]
+mod test_client;
+#[cfg(test)]
 mod testing;
 
 pub use certificate::Purpose;

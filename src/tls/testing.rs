@@ -3,16 +3,13 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error, ServerConfig, ServerConnection, SignatureScheme,
-    SupportedProtocolVersion,
-};
+use rustls::{ClientConfig, ClientConnection, Error, ServerConfig, ServerConnection, SupportedProtocolVersion};
 
 use super::pki::{Authority, Key, Kind, Template, pem};
 use super::provider;
+use super::test_client::{Always, Anyone};
 use crate::config::settings::{Password, Tls, TlsMode};
 use crate::secret::Secret;
 
@@ -71,11 +68,12 @@ pub(super) type Shown<'a> = (&'a [Vec<u8>], Arc<dyn SigningKey>);
 
 /// A client that believes every server and shows this certificate, signing with this key, which need not belong to it.
 pub(super) fn client(shown: Option<Shown<'_>>, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
+    let schemes = provider().signature_verification_algorithms.supported_schemes();
     let config = ClientConfig::builder_with_provider(provider())
         .with_protocol_versions(versions)
         .unwrap()
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone));
+        .with_custom_certificate_verifier(Arc::new(Anyone(schemes)));
     Arc::new(match shown {
         Some((chain, key)) => {
             let chain = chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
@@ -116,55 +114,4 @@ pub(super) fn handshake(
         }
     }
     (client, server, result)
-}
-
-#[derive(Debug)]
-struct Always(Arc<CertifiedKey>);
-
-impl rustls::client::ResolvesClientCert for Always {
-    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        provider().signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, Stream};
+use rustls::{ClientConfig, ClientConnection, Stream};
 
+use super::client::{Always, Anyone};
 use super::corpus::{Case, Server};
 use super::pki::{Authority, Key, Kind, Template, pem};
 
@@ -92,13 +92,14 @@ impl Mongod {
     /// Connects with the certificate; `None` when mongod answers a command, else its reason.
     pub(crate) fn offer(&mut self, case: &Case) -> Option<String> {
         let provider = doorward::tls::provider();
+        let schemes = provider.signature_verification_algorithms.supported_schemes();
         let chain = case.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
         let key = Arc::new(CertifiedKey::new(chain, Arc::clone(&case.key.signer)));
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .unwrap()
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Anyone))
+            .with_custom_certificate_verifier(Arc::new(Anyone(schemes)))
             .with_client_cert_resolver(Arc::new(Always(key)));
         let mut connection = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
         let mut socket = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
@@ -129,56 +130,4 @@ fn hello() -> Vec<u8> {
     let body_length = u32::try_from(body.len()).unwrap();
     message[21..25].copy_from_slice(&body_length.to_le_bytes());
     message
-}
-
-#[derive(Debug)]
-struct Always(Arc<CertifiedKey>);
-
-impl rustls::client::ResolvesClientCert for Always {
-    fn resolve(&self, _hints: &[&[u8]], _schemes: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0))
-    }
-
-    fn has_certs(&self) -> bool {
-        true
-    }
-}
-
-/// Believes every server: this test is about the other side.
-#[derive(Debug)]
-struct Anyone;
-
-impl ServerCertVerifier for Anyone {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        Ok(HandshakeSignatureValid::assertion())
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        doorward::tls::provider().signature_verification_algorithms.supported_schemes()
-    }
 }

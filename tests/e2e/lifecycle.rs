@@ -220,6 +220,37 @@ fn the_end_of_a_transition_counts_for_open_connections_too() {
 }
 
 #[test]
+fn what_a_message_may_is_judged_when_it_is_there_and_not_when_it_begins() {
+    let config = |transition: bool| {
+        let security = format!("security:\n  keyFile: {}\n  transitionToAuth: {transition}\n", key_file());
+        upstream(shared_backend().port) + &security
+    };
+    let file = config_file(&config(true));
+    let (process, port) = doorward_from(&file, &flags("--nounixsocket")).expect("doorward");
+    let mut admin = Connection::plain(port);
+    must_log_in(&mut admin, "alice", "admin", "wonderland");
+    admin.must(doc! {"createUser": "halfway", "pwd": "halfway", "roles": [], "$db": "admin"});
+    let mut dropped = Connection::plain(port);
+    must_log_in(&mut dropped, "halfway", "admin", "halfway");
+    let mut nobody = Connection::plain(port);
+    assert!(nobody.answers() && dropped.answers());
+
+    let whole = Message::command(9, 0, &doc! {"find": "seed", "$db": "app"}).bytes();
+    let (begin, rest) = whole.split_at(30);
+    for client in [&mut nobody, &mut dropped] {
+        client.send_bytes(begin).expect("an open connection");
+    }
+    run::write_private(&file, config(false));
+    process.signal("HUP");
+    process.wait_for_log(4_913_400).expect("a reload");
+    admin.must(doc! {"dropUser": "halfway", "$db": "admin"});
+    for client in [&mut nobody, &mut dropped] {
+        client.send_bytes(rest).expect("an open connection");
+        assert_eq!(code(&client.reply().expect("a reply").document), 13);
+    }
+}
+
+#[test]
 fn what_can_not_be_honoured_is_refused_with_status_two_and_one_message_that_names_it() {
     let open_key = run::private_file("open-keyfile", "someKeyThatIsLongEnough");
     std::fs::set_permissions(&open_key, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("permissions");
@@ -274,7 +305,8 @@ fn a_handshake_that_is_never_finished_is_cut_off_and_an_idle_client_is_not() {
     let mut idle = Connection::plain(port);
     assert!(idle.answers());
     let whole = Message::command(1, 0, &doc! {"ping": 1, "$db": "admin"}).bytes();
-    for part in [&b""[..], &whole[..7], &whole[..20], &[0x16, 3, 1, 2, 0]] {
+    let long = Message::command(1, 0, &doc! {"ping": 1, "comment": "x".repeat(10_000), "$db": "admin"}).bytes();
+    for part in [&b""[..], &whole[..7], &whole[..20], &[0x16, 3, 1, 2, 0], &long[..9_000]] {
         let mut connection = Connection::plain(port);
         let _ = connection.send_bytes(part);
         assert!(matches!(connection.receive(PATIENCE), Received::Closed), "{} bytes", part.len());

@@ -23,9 +23,10 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("relay", &["authz", "net", "wire"]),
     ("admin", &["config"]),
     ("inspect", &["config", "keyfile", "server", "tls", "x509"]),
-    ("certs", &[]),
-    ("sink", &["wire"]),
-    ("dev", &["certs"]),
+    ("arguments", &[]),
+    ("certs", &["arguments"]),
+    ("sink", &["arguments", "wire"]),
+    ("dev", &["arguments", "certs"]),
 ];
 /// What pure modules must not name.
 const IMPURE: &[&str] = &["tokio", "rustls::", "std::fs", "std::net::Tcp", "std::env", "SystemTime", "Instant::now", "getrandom"];
