@@ -1,6 +1,7 @@
 //! Server processes: they end when their value is dropped, and also when the test process is killed.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
@@ -47,6 +48,8 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
+            // A stopped server in an orphaned process group makes the kernel hang up the whole group: it has one of its own.
+            .process_group(0)
             .spawn()
             .expect("a shell");
         let output = Arc::new((Mutex::new(Output::default()), Condvar::new()));
