@@ -82,6 +82,7 @@ pub(crate) struct Server {
     snapshot: ArcSwap<Snapshot>,
     pictures: watch::Receiver<Picture>,
     users: UserStore,
+    cursors: crate::authz::cursors::Cursors,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -117,6 +118,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let server = Arc::new(Server {
         metrics: Metrics::new(),
         users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
+        cursors: crate::authz::cursors::Cursors::default(),
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,

@@ -2,7 +2,9 @@
 
 use super::connection::{ClientConnection, End};
 use super::registry::Control;
-use crate::authz::{self, Permit, Subject};
+use crate::authz::cursors::Cursors;
+use crate::authz::request::Sequences;
+use crate::authz::{self, Permit, Refused, Subject};
 use crate::relay::{self, RelayError, ReplyForm};
 use crate::session::Effect;
 use crate::wire::MAX_MESSAGE_SIZE;
@@ -144,7 +146,7 @@ impl ClientConnection<'_> {
                     let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
                         return Ok(None);
                     };
-                    return Ok(authorize(permit, &command, request.envelope).ok());
+                    return Ok(authorize(permit, &command, request.envelope, &self.server.cursors).ok());
                 }
             };
             while self.channel.incoming.len() < wanted {
@@ -188,9 +190,10 @@ impl ClientConnection<'_> {
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
         Ok(match effect {
-            Effect::Forward(permit) => match authorize(permit, &command, request.envelope) {
+            Effect::Forward(permit) => match authorize(permit, &command, request.envelope, &self.server.cursors) {
                 Ok(forwarding) => Judged::Forward(forwarding),
-                Err(refusal) => Judged::Refused(request.envelope, refusal),
+                Err(Refused::Error(error)) => Judged::Refused(request.envelope, Refusal::Command(error)),
+                Err(_) => Judged::Refused(request.envelope, Refusal::Command(authz::text::not_authorized(&command))),
             },
             other => Judged::Local(request.envelope, other),
         })
@@ -255,9 +258,11 @@ async fn unless_lost(control: &Control, work: impl Future<Output = Result<u64, R
     }
 }
 
-fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope) -> Result<Forwarding, Refusal> {
+fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, cursors: &Cursors) -> Result<Forwarding, Refused> {
     let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
-    let allowed = authz::authorize(permit, command).map_err(Refusal::Command)?;
+    let canonical_name = authz::table::canonical_name(command.name);
+    let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::Unread };
+    let allowed = authz::authorize(permit, &request, cursors)?;
     Ok(Forwarding {
         envelope,
         allowed,

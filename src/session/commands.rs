@@ -8,34 +8,16 @@ use std::collections::HashSet;
 use bson::raw::RawDocument;
 use bson::spec::ElementType;
 
+pub(super) use crate::authz::table::canonical_name;
+
 use super::arguments::wrong_type;
 use super::picture::{CommandDescription, UpstreamPicture};
 use super::values::{elements, text, value};
 use crate::error::{CommandError, ErrorCode};
 
-/// Other names of commands, each with the canonical one. `listCommands` does not tell them.
-const ALIASES: &[(&str, &str)] = &[
-    ("ismaster", "isMaster"),
-    ("buildinfo", "buildInfo"),
-    ("findandmodify", "findAndModify"),
-    ("mapreduce", "mapReduce"),
-    ("dbstats", "dbStats"),
-    ("collstats", "collStats"),
-    ("dbhash", "dbHash"),
-    ("datasize", "dataSize"),
-    ("deleteIndexes", "dropIndexes"),
-    ("getlasterror", "getLastError"),
-    ("availablequeryoptions", "availableQueryOptions"),
-];
-
 /// The commands that doorward answers itself however a client is authenticated: they are about this connection, not about data.
 const ALWAYS_LOCAL: &[&str] =
     &["hello", "isMaster", "saslStart", "saslContinue", "authenticate", "logout", "connectionStatus", "whatsmyuri", "getnonce"];
-
-/// The canonical name of a command, whether it exists or not.
-pub(super) fn canonical_name(name: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, canonical)| canonical)
-}
 
 /// Whether a command is answered here even for those who may forward.
 pub(super) fn is_always_local(name: &str) -> bool {

@@ -110,7 +110,7 @@ impl Session {
     /// Forgets the user, if it is one of this database.
     pub(super) fn logout(&mut self, database: &str, events: &mut Vec<Event>) -> RawDocumentBuf {
         if let Some(user) = self.state.user().filter(|user| user.database == database) {
-            events.push(Event::LoggedOut { user: user.as_ref().clone() });
+            events.push(Event::LoggedOut { user: user.clone() });
             self.state = State::Unauthenticated;
         }
         rawdoc! { "ok": 1.0 }

@@ -179,13 +179,9 @@ impl Session {
             return None;
         }
         if !policy.enforces_authentication() {
-            return Some(Permit::issue(Subject::Unrestricted(self.state.user().cloned())));
+            return Some(Permit::issue(Subject::Unrestricted(self.state.principal().cloned())));
         }
-        match &self.state {
-            State::Unauthenticated => None,
-            State::User(user) => Some(Permit::issue(Subject::User(user.name().clone()))),
-            State::Member(_) => Some(Permit::issue(Subject::Member)),
-        }
+        self.state.principal().cloned().map(|principal| Permit::issue(Subject::Authenticated(principal)))
     }
 
     /// Which users have to be looked up before [`step`](Self::step) can judge this command; the users of `context` are not looked

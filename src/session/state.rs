@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
 use super::event::Event;
 use super::users::{UserLookup, UserRecord};
 use super::{Context, Session};
+use crate::authz::principal::Principal;
 use crate::error::{CommandError, ErrorCode};
 use crate::names::UserName;
 use crate::scram::Proof;
@@ -35,7 +34,6 @@ pub enum State {
 /// A user that proved who it is.
 #[derive(Debug)]
 pub struct AuthenticatedUser {
-    name: Arc<UserName>,
     record: Arc<UserRecord>,
     /// The roles are the certificate's; the user store is not asked.
     from_certificate: bool,
@@ -44,14 +42,14 @@ pub struct AuthenticatedUser {
 /// A cluster member that proved to be one.
 #[derive(Debug)]
 pub struct AuthenticatedMember {
-    name: Arc<UserName>,
+    principal: Arc<Principal>,
 }
 
 impl AuthenticatedUser {
     /// The name.
     #[must_use]
-    pub const fn name(&self) -> &Arc<UserName> {
-        &self.name
+    pub fn name(&self) -> &UserName {
+        &self.record.name
     }
 
     /// What the user store last said of it.
@@ -64,11 +62,17 @@ impl AuthenticatedUser {
 impl State {
     /// The authenticated user, `__system`@`local` for a member.
     #[must_use]
-    pub const fn user(&self) -> Option<&Arc<UserName>> {
+    pub fn user(&self) -> Option<&UserName> {
+        self.principal().map(|principal| principal.name())
+    }
+
+    /// The same, with everything that it may do.
+    #[must_use]
+    pub fn principal(&self) -> Option<&Arc<Principal>> {
         match self {
             Self::Unauthenticated => None,
-            Self::User(user) => Some(&user.name),
-            Self::Member(member) => Some(&member.name),
+            Self::User(user) => Some(&user.record.principal),
+            Self::Member(member) => Some(&member.principal),
         }
     }
 
@@ -82,14 +86,14 @@ impl State {
     #[must_use]
     pub fn stored_user(&self) -> Option<&UserName> {
         match self {
-            Self::User(user) if !user.from_certificate => Some(&user.name),
+            Self::User(user) if !user.from_certificate => Some(user.name()),
             _ => None,
         }
     }
 
     /// The digest by which logical sessions belong to the user.
     pub(super) fn digest(&self) -> Option<Vec<u8>> {
-        self.user().map(|user| Sha256::digest(user.to_string()).to_vec())
+        self.principal().map(|principal| principal.digest().to_vec())
     }
 
     pub(super) fn refresh(&mut self, lookup: &UserLookup) -> Option<Event> {
@@ -101,7 +105,7 @@ impl State {
                 None
             }
             _ => {
-                let name = user.name.as_ref().clone();
+                let name = user.name().clone();
                 *self = Self::Unauthenticated;
                 Some(Event::UserDropped { user: name })
             }
@@ -143,8 +147,7 @@ impl Session {
             return Err((CommandError::authentication_failed(), reason));
         }
         let from_certificate = matches!(evidence, Evidence::Certificate(peer) if !peer.roles.is_empty() && context.policy.allow_roles_from_x509_certificates);
-        let (name, record) = (Arc::new(record.name.clone()), Arc::clone(record));
-        self.state = State::User(AuthenticatedUser { name, record, from_certificate });
+        self.state = State::User(AuthenticatedUser { record: Arc::clone(record), from_certificate });
         Ok(())
     }
 
@@ -176,14 +179,14 @@ impl Session {
                 return Err((CommandError::authentication_failed(), reason));
             }
         }
-        self.state = State::Member(AuthenticatedMember { name: Arc::new(system) });
+        self.state = State::Member(AuthenticatedMember { principal: Arc::new(Principal::member()) });
         Ok(())
     }
 
     /// Whether `user` is authenticated here already.
     fn is_second(&self, user: &UserName, is_strict: bool, events: &mut Vec<Event>) -> Result<bool, Refusal> {
         let Some(first) = self.state.user() else { return Ok(false) };
-        if first.as_ref() == user {
+        if first == user {
             if is_strict {
                 let text = "Each client connection may only be authenticated once".to_owned();
                 return refuse(ErrorCode::Location(5_626_703), text);

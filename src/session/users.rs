@@ -12,6 +12,8 @@ use bson::rawdoc;
 
 use super::picture::copy_without;
 use super::values::{document, element, text, value};
+use crate::authz::principal::Principal;
+use crate::authz::privileges::Privileges;
 use crate::config::cidr::Cidr;
 use crate::names::{EXTERNAL, RoleName, UserName};
 use crate::scram::{Credential, Mechanism};
@@ -50,6 +52,8 @@ pub struct UserRecord {
     pub external: bool,
     /// All roles, inherited ones too, sorted by database and role.
     pub roles: Vec<RoleName>,
+    /// The user as authorization sees it.
+    pub principal: Arc<Principal>,
     /// The user document, `usersInfo` with `showPrivileges`, without the credentials.
     pub document: RawDocumentBuf,
     /// Sets of restrictions: of each set, one has to be met.
@@ -86,8 +90,12 @@ impl UserRecord {
         let credentials = document(user, "credentials").ok_or(UserDocumentError("credentials"))?;
         let mut roles = read_roles(user).ok_or(UserDocumentError("inheritedRoles"))?;
         roles.sort_by(|one, other| (&one.database, &one.role).cmp(&(&other.database, &other.role)));
+        let privileges = value(user, "inheritedPrivileges").and_then(RawBsonRef::as_array);
+        let privileges = Privileges::from_inherited(privileges.ok_or(UserDocumentError("inheritedPrivileges"))?);
+        let name = UserName::new(name, database);
         Ok(Self {
-            name: UserName::new(name, database),
+            principal: Arc::new(Principal::new(name.clone(), roles.clone(), privileges)),
+            name,
             sha1: read_credential(credentials, Mechanism::ScramSha1)?,
             sha256: read_credential(credentials, Mechanism::ScramSha256)?,
             external: database == EXTERNAL,
@@ -103,7 +111,8 @@ impl UserRecord {
         roles.sort_by(|one, other| (&one.database, &one.role).cmp(&(&other.database, &other.role)));
         roles.dedup();
         let document = rawdoc! { "user": name.name.as_str(), "db": name.database.as_str() };
-        Self { name, sha1: None, sha256: None, external: true, roles, document, restrictions: Vec::new() }
+        let principal = Arc::new(Principal::new(name.clone(), roles.clone(), Privileges::default()));
+        Self { name, sha1: None, sha256: None, external: true, roles, principal, document, restrictions: Vec::new() }
     }
 
     /// The credential for a mechanism.

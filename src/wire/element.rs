@@ -6,32 +6,32 @@
 use super::bytes::{i32_at, length, take, take_byte, take_cstring};
 
 /// The type bytes that are told apart here.
-pub(super) mod kind {
-    pub(in super::super) const END: u8 = 0;
-    pub(in super::super) const DOUBLE: u8 = 1;
-    pub(in super::super) const STRING: u8 = 2;
-    pub(in super::super) const OBJECT: u8 = 3;
-    pub(in super::super) const ARRAY: u8 = 4;
-    pub(in super::super) const BINARY: u8 = 5;
-    pub(in super::super) const UNDEFINED: u8 = 6;
-    pub(in super::super) const OBJECT_ID: u8 = 7;
-    pub(in super::super) const BOOL: u8 = 8;
-    pub(in super::super) const DATE: u8 = 9;
-    pub(in super::super) const NULL: u8 = 10;
-    pub(in super::super) const REGEX: u8 = 11;
-    pub(in super::super) const DB_POINTER: u8 = 12;
-    pub(in super::super) const JAVASCRIPT: u8 = 13;
-    pub(in super::super) const SYMBOL: u8 = 14;
-    pub(in super::super) const JAVASCRIPT_WITH_SCOPE: u8 = 15;
-    pub(in super::super) const INT: u8 = 16;
-    pub(in super::super) const TIMESTAMP: u8 = 17;
-    pub(in super::super) const LONG: u8 = 18;
-    pub(in super::super) const DECIMAL: u8 = 19;
-    pub(in super::super) const MAX_KEY: u8 = 127;
-    pub(in super::super) const MIN_KEY: u8 = 255;
+pub(crate) mod kind {
+    pub(crate) const END: u8 = 0;
+    pub(crate) const DOUBLE: u8 = 1;
+    pub(crate) const STRING: u8 = 2;
+    pub(crate) const OBJECT: u8 = 3;
+    pub(crate) const ARRAY: u8 = 4;
+    pub(crate) const BINARY: u8 = 5;
+    pub(crate) const UNDEFINED: u8 = 6;
+    pub(crate) const OBJECT_ID: u8 = 7;
+    pub(crate) const BOOL: u8 = 8;
+    pub(crate) const DATE: u8 = 9;
+    pub(crate) const NULL: u8 = 10;
+    pub(crate) const REGEX: u8 = 11;
+    pub(crate) const DB_POINTER: u8 = 12;
+    pub(crate) const JAVASCRIPT: u8 = 13;
+    pub(crate) const SYMBOL: u8 = 14;
+    pub(crate) const JAVASCRIPT_WITH_SCOPE: u8 = 15;
+    pub(crate) const INT: u8 = 16;
+    pub(crate) const TIMESTAMP: u8 = 17;
+    pub(crate) const LONG: u8 = 18;
+    pub(crate) const DECIMAL: u8 = 19;
+    pub(crate) const MAX_KEY: u8 = 127;
+    pub(crate) const MIN_KEY: u8 = 255;
 
     /// mongod's name of a type.
-    pub(in super::super) const fn name(kind: u8) -> &'static str {
+    pub(crate) const fn name(kind: u8) -> &'static str {
         match kind {
             DOUBLE => "double",
             STRING => "string",
@@ -61,15 +61,15 @@ pub(super) mod kind {
 
 /// One element of a document, undecoded.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Element<'a> {
-    pub(super) kind: u8,
-    pub(super) name: &'a [u8],
-    pub(super) value: &'a [u8],
+pub(crate) struct Element<'a> {
+    pub(crate) kind: u8,
+    pub(crate) name: &'a [u8],
+    pub(crate) value: &'a [u8],
 }
 
 impl<'a> Element<'a> {
     /// The characters of a string, without its length and its NUL; `None` for another type.
-    pub(super) fn string(&self) -> Option<&'a [u8]> {
+    pub(crate) fn string(&self) -> Option<&'a [u8]> {
         if self.kind != kind::STRING {
             return None;
         }
@@ -77,35 +77,35 @@ impl<'a> Element<'a> {
     }
 
     /// The elements of a document or an array; `None` for another type.
-    pub(super) fn children(&self) -> Option<Elements<'a>> {
+    pub(crate) fn children(&self) -> Option<Elements<'a>> {
         matches!(self.kind, kind::OBJECT | kind::ARRAY).then(|| Elements::of(self.value))
     }
 }
 
 /// The characters of a string value, without its length and its NUL.
-pub(super) fn text(value: &[u8]) -> Option<&[u8]> {
+pub(crate) fn text(value: &[u8]) -> Option<&[u8]> {
     value.get(4..)?.split_last().filter(|(last, _)| **last == 0).map(|(_, text)| text)
 }
 
 /// The elements at the top level of a document, first to last. Ends at the end of the document or where it is malformed.
 #[derive(Clone, Debug)]
-pub(super) struct Elements<'a> {
+pub(crate) struct Elements<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Elements<'a> {
     /// The elements of `document`, whose length is not looked at: its bytes are all there are.
-    pub(super) fn of(document: &'a [u8]) -> Self {
+    pub(crate) fn of(document: &'a [u8]) -> Self {
         Self { rest: document.get(4..).unwrap_or_default() }
     }
 
     /// The elements from the one that starts at `offset` of `document`.
-    pub(super) fn starting_at(document: &'a [u8], offset: usize) -> Self {
+    pub(crate) fn starting_at(document: &'a [u8], offset: usize) -> Self {
         Self { rest: document.get(offset..).unwrap_or_default() }
     }
 
     /// The element of this name, the first if there are more.
-    pub(super) fn named(mut self, name: &[u8]) -> Option<Element<'a>> {
+    pub(crate) fn named(mut self, name: &[u8]) -> Option<Element<'a>> {
         self.find(|element| element.name == name)
     }
 }

@@ -10,7 +10,7 @@ pub mod checksum;
 mod close;
 pub mod command;
 pub mod compressed;
-mod element;
+pub(crate) mod element;
 pub mod head;
 pub mod header;
 pub mod message;

@@ -1,0 +1,54 @@
+//! Who asks: the authenticated user as authorization sees it.
+
+use sha2::{Digest, Sha256};
+
+use super::privileges::Privileges;
+use crate::names::{RoleName, UserName};
+
+/// An authenticated user, or a cluster member, with what it may do. Never changes: a user whose roles change gets a new one.
+#[derive(Debug)]
+pub struct Principal {
+    name: UserName,
+    roles: Vec<RoleName>,
+    privileges: Privileges,
+    digest: [u8; 32],
+}
+
+impl Principal {
+    /// A user with its roles (inherited ones too) and privileges.
+    #[must_use]
+    pub fn new(name: UserName, roles: Vec<RoleName>, privileges: Privileges) -> Self {
+        let digest = Sha256::digest(name.to_string()).into();
+        Self { name, roles, privileges, digest }
+    }
+
+    /// A cluster member, `__system`@`local`: it may do everything.
+    #[must_use]
+    pub fn member() -> Self {
+        Self::new(UserName::system(), Vec::new(), Privileges::everything())
+    }
+
+    /// The name.
+    #[must_use]
+    pub const fn name(&self) -> &UserName {
+        &self.name
+    }
+
+    /// All roles, inherited ones too.
+    #[must_use]
+    pub fn roles(&self) -> &[RoleName] {
+        &self.roles
+    }
+
+    /// What it may do.
+    #[must_use]
+    pub const fn privileges(&self) -> &Privileges {
+        &self.privileges
+    }
+
+    /// The SHA-256 of `user@db`, by which logical sessions belong to their users (fact sheet section 8.5).
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+}

@@ -1,0 +1,116 @@
+//! What a user may do: its privileges, made ready to be asked many times.
+//!
+//! The upstream resolves roles into privileges (`inheritedPrivileges` of `usersInfo`); here they are only matched. Fails closed: what
+//! can not be read grants nothing. Source: fact sheet "Authentication and authorization semantics", section 9.
+
+use std::collections::HashMap;
+
+use bson::raw::{RawArray, RawBsonRef, RawDocument};
+
+use super::action::{Action, ActionSet};
+use super::resource::{Resource, is_system_collection};
+
+/// The privileges of one user.
+#[derive(Clone, Debug, Default)]
+pub struct Privileges {
+    any_resource: ActionSet,
+    cluster: ActionSet,
+    /// `{db: "", collection: ""}`.
+    any_normal: ActionSet,
+    /// `{db, collection: ""}`.
+    databases: HashMap<String, ActionSet>,
+    /// `{db: "", collection}`.
+    collections: HashMap<String, ActionSet>,
+    /// `{db, collection}`, by database and collection.
+    exact: HashMap<String, HashMap<String, ActionSet>>,
+}
+
+impl Privileges {
+    /// Every action on every resource.
+    #[must_use]
+    pub fn everything() -> Self {
+        Self { any_resource: ActionSet::ALL, ..Self::default() }
+    }
+
+    /// What the localhost exception allows (fact sheet section 8.3).
+    #[must_use]
+    pub fn localhost_exception() -> Self {
+        let set = |actions: &[Action]| {
+            let mut set = ActionSet::default();
+            actions.iter().for_each(|action| set.insert(*action));
+            set
+        };
+        Self {
+            cluster: set(&[Action::AddShard, Action::ReplSetConfigure, Action::ReplSetGetStatus]),
+            databases: HashMap::from([
+                ("admin".to_owned(), set(&[Action::CreateUser, Action::GrantRole])),
+                ("$external".to_owned(), set(&[Action::CreateUser])),
+            ]),
+            ..Self::default()
+        }
+    }
+
+    /// Reads `inheritedPrivileges`: a list of `{resource, actions}`.
+    #[must_use]
+    pub fn from_inherited(privileges: &RawArray) -> Self {
+        let mut result = Self::default();
+        for privilege in privileges.into_iter().flatten().filter_map(RawBsonRef::as_document) {
+            result.add(privilege);
+        }
+        result
+    }
+
+    fn add(&mut self, privilege: &RawDocument) -> Option<()> {
+        let mut actions = ActionSet::default();
+        for name in privilege.get_array("actions").ok()?.into_iter().flatten().filter_map(RawBsonRef::as_str) {
+            if let Some(action) = Action::from_name(name) {
+                actions.insert(action);
+            }
+        }
+        let resource = privilege.get_document("resource").ok()?;
+        if resource.get_bool("anyResource").unwrap_or_default() {
+            self.any_resource.extend(actions);
+        } else if resource.get_bool("cluster").unwrap_or_default() {
+            self.cluster.extend(actions);
+        } else {
+            let (database, collection) = (resource.get_str("db").ok()?, resource.get_str("collection").ok()?);
+            self.pattern(database, collection).extend(actions);
+        }
+        Some(())
+    }
+
+    fn pattern(&mut self, database: &str, collection: &str) -> &mut ActionSet {
+        match (database, collection) {
+            ("", "") => &mut self.any_normal,
+            ("", _) => self.collections.entry(collection.to_owned()).or_default(),
+            (_, "") => self.databases.entry(database.to_owned()).or_default(),
+            _ => self.exact.entry(database.to_owned()).or_default().entry(collection.to_owned()).or_default(),
+        }
+    }
+
+    /// Whether every action on every resource is held.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.any_resource == ActionSet::ALL
+    }
+
+    /// Whether an action may be done on a resource.
+    #[must_use]
+    pub fn holds(&self, resource: Resource<'_>, action: Action) -> bool {
+        let in_database = |database: &str| self.databases.get(database).is_some_and(|set| set.contains(action));
+        let reaches_normal = |database: &str| self.any_normal.contains(action) && !matches!(database, "local" | "config");
+        self.any_resource.contains(action)
+            || match resource {
+                Resource::Any => false,
+                Resource::Cluster => self.cluster.contains(action),
+                Resource::AnyNormal => self.any_normal.contains(action),
+                Resource::Database(database) => in_database(database) || reaches_normal(database),
+                Resource::Collection { database, collection } => {
+                    let wide = || in_database(database) || reaches_normal(database);
+                    (!is_system_collection(database, collection) && wide())
+                        || self.exact.get(database).and_then(|all| all.get(collection)).is_some_and(|set| set.contains(action))
+                        || self.collections.get(collection).is_some_and(|set| set.contains(action))
+                }
+            }
+    }
+}
