@@ -18,7 +18,7 @@ mod op_msg;
 mod op_query;
 mod reply;
 pub mod request;
-mod text;
+pub(crate) mod text;
 mod validate;
 
 #[cfg(test)]
