@@ -6,6 +6,7 @@
 use super::action::Action;
 use super::cursors::{CursorOwner, Cursors};
 use super::principal::Principal;
+use super::privileges::Privileges;
 use super::resource::Resource;
 
 /// What a rule may ask.
@@ -20,9 +21,10 @@ pub trait Grants {
     fn cursor(&self, id: i64) -> CursorOwner;
 }
 
-/// The real one: a user's privileges, and the cursors that are open.
+/// The real one: what somebody holds, and the cursors that are open.
 pub struct Held<'a> {
-    principal: &'a Principal,
+    principal: Option<&'a Principal>,
+    privileges: &'a Privileges,
     cursors: &'a Cursors,
 }
 
@@ -30,20 +32,32 @@ impl<'a> Held<'a> {
     /// For one user.
     #[must_use]
     pub const fn new(principal: &'a Principal, cursors: &'a Cursors) -> Self {
-        Self { principal, cursors }
+        Self { principal: Some(principal), privileges: principal.privileges(), cursors }
+    }
+
+    /// For somebody without a name.
+    #[must_use]
+    pub const fn nameless(privileges: &'a Privileges, cursors: &'a Cursors) -> Self {
+        Self { principal: None, privileges, cursors }
+    }
+
+    /// Whether every action on every resource is held.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.privileges.is_everything()
     }
 }
 
 impl Grants for Held<'_> {
     fn has(&mut self, resource: Resource<'_>, action: Action) -> bool {
-        self.principal.privileges().holds(resource, action)
+        self.privileges.holds(resource, action)
     }
 
     fn principal(&self) -> Option<&Principal> {
-        Some(self.principal)
+        self.principal
     }
 
     fn cursor(&self, id: i64) -> CursorOwner {
-        self.cursors.owner(id, Some(self.principal.name()))
+        self.cursors.owner(id, self.principal.map(Principal::name))
     }
 }

@@ -11,6 +11,7 @@
 pub mod action;
 pub mod cursors;
 pub mod grants;
+pub(crate) mod namespace;
 pub mod principal;
 pub mod privileges;
 pub mod request;
@@ -19,13 +20,19 @@ pub mod rules;
 pub mod table;
 pub mod text;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bson::raw::RawDocumentBuf;
 
 use self::cursors::Cursors;
+use self::grants::{Grants, Held};
+use self::namespace::Target;
 use self::principal::Principal;
+use self::privileges::Privileges;
 use self::request::Request;
+use self::resource::Resource;
+use self::rules::Granted;
+use self::table::{Needs, Row};
 use crate::error::CommandError;
 
 /// For whom a command is forwarded.
@@ -107,6 +114,65 @@ pub enum Refused {
 ///
 /// # Errors
 /// [`Refused`], when it must not be forwarded.
-pub fn authorize(permit: Permit, _request: &Request<'_>, _cursors: &Cursors) -> Result<Allowed, Refused> {
-    Ok(Allowed { subject: permit.subject, rewrite: Rewrite::None })
+pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Result<Allowed, Refused> {
+    let granted = match &permit.subject {
+        Subject::Unrestricted(_) => Granted::AsIs,
+        Subject::Authenticated(principal) => judge_held(request, Held::new(principal, cursors))?,
+        Subject::LocalhostException => judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors))?,
+    };
+    let rewrite = match granted {
+        Granted::AsIs => Rewrite::None,
+        Granted::Rewritten(body) => Rewrite::Body(body),
+    };
+    Ok(Allowed { subject: permit.subject, rewrite })
+}
+
+static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
+
+fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+    let row = table::find(request.canonical_name);
+    if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
+        return Ok(Granted::AsIs);
+    }
+    judge_row(row, request, &mut held)
+}
+
+/// Judges one command for whoever answers for `grants`.
+///
+/// # Errors
+/// [`Refused`], when it must not be run.
+pub fn judge(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
+    judge_row(table::find(request.canonical_name), request, grants)
+}
+
+fn judge_row(row: Option<&Row>, request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
+    let Some(row) = row else { return rules::everything_only(request, grants) };
+    let database = request.database();
+    let on = |collection| Resource::Collection { database, collection };
+    let (resource, actions) = match row.needs {
+        Needs::By(rule) => return rule(request, grants),
+        Needs::Nothing => return Ok(Granted::AsIs),
+        Needs::Cluster(action) => {
+            rules::need(grants, Resource::Cluster, &[action])?;
+            return Ok(Granted::AsIs);
+        }
+        Needs::Collection(actions) => (on(namespace::collection(request)?), actions),
+        Needs::CollectionOrUuid(actions) => match namespace::collection_or_uuid(request)? {
+            Target::Collection(collection) => (on(collection), actions),
+            Target::Uuid => (rules::by_uuid(grants)?, actions),
+        },
+        Needs::CollectionOrDatabase(actions) => match namespace::collection_or_database(request)? {
+            Some(collection) => (on(collection), actions),
+            None => (Resource::Database(database), actions),
+        },
+        Needs::Namespace(actions) => {
+            let (database, collection) = namespace::namespace(request)?;
+            (Resource::Collection { database, collection }, actions)
+        }
+        Needs::Database(actions) => (Resource::Database(database), actions),
+        Needs::AnyNormal(actions) => (Resource::AnyNormal, actions),
+        Needs::AnyResource(actions) => (Resource::Any, actions),
+    };
+    rules::need(grants, resource, actions)?;
+    Ok(Granted::AsIs)
 }

@@ -14,25 +14,6 @@ use crate::wire::head::{self, HeadState};
 use crate::wire::header::{HEADER_LEN, Header, opcode};
 use crate::wire::request::{self, Envelope, Refusal};
 
-/// Commands after which what is known of users may be wrong.
-const USER_ADMINISTRATION: [&str; 15] = [
-    "createUser",
-    "updateUser",
-    "dropUser",
-    "dropAllUsersFromDatabase",
-    "grantRolesToUser",
-    "revokeRolesFromUser",
-    "createRole",
-    "updateRole",
-    "dropRole",
-    "dropAllRolesFromDatabase",
-    "grantRolesToRole",
-    "revokeRolesFromRole",
-    "grantPrivilegesToRole",
-    "revokePrivilegesFromRole",
-    "_mergeAuthzCollections",
-];
-
 /// What a message turned out to be.
 enum Judged {
     /// Answered by doorward itself.
@@ -266,7 +247,7 @@ fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, cursors:
     Ok(Forwarding {
         envelope,
         allowed,
-        changes_users: USER_ADMINISTRATION.contains(&command.name),
+        changes_users: authz::table::changes_users(canonical_name),
         by_nobody: nobody.then(|| command.name.to_owned()),
     })
 }

@@ -3,11 +3,25 @@
 //! A rule fails closed: what it can not read it denies. It never looks into documents that are only stored.
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.4, 8.5 and 9.
 
+pub(super) mod aggregate;
+pub(super) mod cluster;
+pub(super) mod collections;
+pub(super) mod cursors;
+pub(super) mod listing;
+pub(super) mod operations;
+pub(super) mod read;
+pub(super) mod roles;
+pub(super) mod sessions;
+pub(super) mod users;
+pub(super) mod write;
+
 use bson::raw::RawDocumentBuf;
 
 use super::Refused;
+use super::action::Action;
 use super::grants::Grants;
 use super::request::Request;
+use super::resource::Resource;
 
 /// How a command that may be run is passed on.
 #[derive(Debug)]
@@ -20,3 +34,27 @@ pub enum Granted {
 
 /// Judges one command.
 pub type Rule = fn(&Request<'_>, &mut dyn Grants) -> Result<Granted, Refused>;
+
+/// Asks for all of these actions on one resource.
+pub(super) fn need(grants: &mut dyn Grants, resource: Resource<'_>, actions: &[Action]) -> Result<(), Refused> {
+    if actions.iter().all(|action| grants.has(resource, *action)) { Ok(()) } else { Err(Refused::NotAuthorized) }
+}
+
+/// Whether every action on every resource is held.
+pub(super) fn is_everything(grants: &mut dyn Grants) -> bool {
+    grants.has(Resource::Any, Action::AnyAction)
+}
+
+/// Lets only those pass who may do everything.
+pub(super) fn everything_only(_request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
+    if is_everything(grants) { Ok(Granted::AsIs) } else { Err(Refused::NotAuthorized) }
+}
+
+/// The resource to be held where a collection is given by its UUID, which also needs `useUUID`.
+///
+/// mongod looks up which collection it is; doorward does not know, and it may be a system collection, which a privilege on its
+/// database does not reach. So the action is asked for on everything: stricter than mongod, for a form that no driver sends.
+pub(super) fn by_uuid<'a>(grants: &mut dyn Grants) -> Result<Resource<'a>, Refused> {
+    need(grants, Resource::Cluster, &[Action::UseUUID])?;
+    Ok(Resource::Any)
+}
