@@ -5,6 +5,8 @@
 //! Each server runs on a port of its own, in a folder of its own, and ends with the test process, however that ends.
 
 #[cfg(test)]
+mod authorization;
+#[cfg(test)]
 mod ca_trusts;
 #[cfg(test)]
 mod support;
