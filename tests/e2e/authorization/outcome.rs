@@ -87,7 +87,10 @@ fn extract(reply: &Document, what: &str) -> Value {
         "status" => json::json(reply.get_document("authInfo").expect("authInfo")),
         "operations" => operations(&if reply.contains_key("inprog") { all("inprog") } else { batch() }),
         "sessions" => sessions(&batch()),
-        "killed" => json!(["cursorsKilled", "cursorsNotFound", "cursorsAlive", "cursorsUnknown"].map(|field| all(field).len())),
+        "killed" => ["cursorsKilled", "cursorsNotFound", "cursorsAlive", "cursorsUnknown"]
+            .map(|field| format!("{field}: {}", all(field).len()))
+            .into_iter()
+            .collect(),
         other => panic!("no output {other}"),
     };
     sorted(value)

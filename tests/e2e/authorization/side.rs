@@ -51,15 +51,7 @@ impl Side {
 
     /// The outcome of each case for each user.
     pub(crate) fn run(&mut self, cases: &[Case]) -> Vec<Vec<Outcome>> {
-        let mut all = Vec::new();
-        for case in cases {
-            let began = std::time::Instant::now();
-            all.push((0..self.users.len()).map(|user| self.outcome(case, user)).collect());
-            if began.elapsed().as_millis() > 150 {
-                println!("SLOW {} {:?}", case.name, began.elapsed());
-            }
-        }
-        all
+        cases.iter().map(|case| (0..self.users.len()).map(|user| self.outcome(case, user)).collect()).collect()
     }
 
     /// The names of all commands.
@@ -79,9 +71,6 @@ impl Side {
         let connection = &mut self.connections[user];
         let request = message(connection.request_id(), &case.database, &case.command, case.sequence.as_ref(), &values);
         let reply = connection.exchange(&request);
-        if reply.is_err() {
-            println!("CLOSED {} {}", case.name, self.users[user].name);
-        }
         if reply.is_err() || case.reconnect {
             self.connections[user] = connect(self.port, &self.users[user]);
         }
