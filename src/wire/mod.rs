@@ -25,6 +25,7 @@ mod validate;
 mod tests;
 
 pub use close::CloseReason;
+pub(crate) use op_msg::SECTIONS;
 
 /// The largest message in bytes, header included (`maxMessageSizeBytes`).
 pub const MAX_MESSAGE_SIZE: u32 = 48_000_000;
