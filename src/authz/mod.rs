@@ -11,6 +11,7 @@
 pub mod action;
 pub mod cursors;
 pub mod grants;
+mod metadata;
 pub(crate) mod namespace;
 pub mod principal;
 pub mod privileges;
@@ -204,11 +205,14 @@ fn continued(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cur
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
 
 fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+    let impersonates = metadata::check(request.body(), &mut held)?;
     let row = table::find(request.canonical_name);
-    if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
-        return Ok(Granted::AsIs);
-    }
-    judge_row(row, request, &mut held)
+    let granted = if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
+        Granted::AsIs
+    } else {
+        judge_row(row, request, &mut held)?
+    };
+    if impersonates { metadata::without_impersonation(request.body(), granted) } else { Ok(granted) }
 }
 
 /// Judges one command for whoever answers for `grants`.

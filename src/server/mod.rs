@@ -12,6 +12,7 @@ mod turn;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -84,6 +85,8 @@ pub(crate) struct Server {
     pictures: watch::Receiver<Picture>,
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
+    /// Whether the log says already that the localhost exception was used.
+    localhost_exception_noted: AtomicBool,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -123,6 +126,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
+        localhost_exception_noted: AtomicBool::new(false),
         registry: Arc::default(),
         randomness,
         read_settings,

@@ -1,20 +1,22 @@
 //! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
 
+use bson::raw::RawDocument;
+
 use super::connection::{ClientConnection, End};
 use super::observe::AfterCommand;
 use super::registry::Control;
-use crate::authz::cursors::Cursors;
 use crate::authz::request::Sequences;
 use crate::authz::{self, Permit, Refused, Rewrite, Subject};
 use crate::error::{CommandError, ErrorCode};
 use crate::relay::{self, Observer, RelayError, ReplyForm};
-use crate::session::Effect;
-use crate::wire::MAX_MESSAGE_SIZE;
-use crate::wire::command::Command;
+use crate::session::{Effect, check_user_name};
+use crate::wire::checksum::CHECKSUM_LEN;
+use crate::wire::command::{Command, Protocol};
 use crate::wire::compressed::{self, Unwrapped};
 use crate::wire::head::{self, HeadState};
 use crate::wire::header::{HEADER_LEN, Header, opcode};
 use crate::wire::request::{self, Envelope, Refusal};
+use crate::wire::{MAX_MESSAGE_SIZE, SECTIONS};
 
 /// What a message turned out to be.
 enum Judged {
@@ -124,12 +126,17 @@ impl ClientConnection<'_> {
         while self.may_forward() {
             let wanted = match head::peek(&header, self.channel.incoming.available())? {
                 HeadState::NeedMore { total } => total,
-                HeadState::Ready { request, .. } => {
+                HeadState::Ready { request, consumed } => {
                     let Ok(command) = request.command else { return Ok(None) };
                     let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
                         return Ok(None);
                     };
-                    let Ok(forwarding) = authorize(permit, &command, request.envelope, &self.server.cursors) else {
+                    let sequences = if is_body_alone(header, request.envelope, command.body, consumed) {
+                        Sequences::None
+                    } else {
+                        Sequences::Unread
+                    };
+                    let Ok(forwarding) = self.authorize(permit, &command, request.envelope, sequences) else {
                         return Ok(None);
                     };
                     let changed = !matches!(forwarding.allowed.rewrite(), Rewrite::None);
@@ -183,15 +190,13 @@ impl ClientConnection<'_> {
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
         Ok(match effect {
-            Effect::Forward(permit) => match authorize(permit, &command, request.envelope, &self.server.cursors) {
-                Ok(forwarding) => self.fitted(forwarding, &command, message.len()),
-                Err(Refused::Answered(reply)) => {
-                    let body = self.surroundings.picture.complete(reply);
-                    Judged::Local(request.envelope, Effect::Reply { body, events: Vec::new() })
+            Effect::Forward(permit) => {
+                let sequences = sequences(&command, request.envelope, message);
+                match self.authorize(permit, &command, request.envelope, sequences) {
+                    Ok(forwarding) => self.fitted(forwarding, &command, message.len()),
+                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
                 }
-                Err(Refused::Error(error)) => Judged::Refused(request.envelope, Refusal::Command(error)),
-                Err(_) => Judged::Refused(request.envelope, Refusal::Command(authz::text::not_authorized(&command))),
-            },
+            }
             other => Judged::Local(request.envelope, other),
         })
     }
@@ -208,6 +213,35 @@ impl ClientConnection<'_> {
                 Judged::Refused(envelope, Refusal::Command(CommandError::new(ErrorCode::BSONObjectTooLarge, text)))
             }
         }
+    }
+
+    /// The answer to a command that was refused.
+    async fn refusal(&self, command: &Command<'_>, refused: Refused) -> Result<Effect, End> {
+        let refused = match refused {
+            Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            other => other,
+        };
+        let context = self.surroundings.context(&|| [0; 24], &[]);
+        Ok(Effect::Reply { body: self.session.refusal(command, refused, &context), events: Vec::new() })
+    }
+
+    /// Judges a command that the session would forward.
+    fn authorize(
+        &self,
+        permit: Permit,
+        command: &Command<'_>,
+        envelope: Envelope,
+        sequences: Sequences<'_>,
+    ) -> Result<Forwarding, Refused> {
+        let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
+        let canonical_name = authz::table::canonical_name(command.name);
+        let request = authz::request::Request { command: *command, canonical_name, sequences };
+        let allowed = authz::authorize(permit, &request, &self.server.cursors)?;
+        let changes_users = authz::table::changes_users(canonical_name);
+        if changes_users {
+            check_user_name(command, &self.surroundings.snapshot.policy)?;
+        }
+        Ok(Forwarding { envelope, allowed, changes_users, by_nobody: nobody.then(|| command.name.to_owned()) })
     }
 
     async fn execute(&mut self, header: Header, judged: Judged, message: &[u8]) -> Result<(), End> {
@@ -267,17 +301,32 @@ async fn unless_lost(control: &Control, work: impl Future<Output = Result<u64, R
     }
 }
 
-fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, cursors: &Cursors) -> Result<Forwarding, Refused> {
-    let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
-    let canonical_name = authz::table::canonical_name(command.name);
-    let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::Unread };
-    let allowed = authz::authorize(permit, &request, cursors)?;
-    Ok(Forwarding {
-        envelope,
-        allowed,
-        changes_users: authz::table::changes_users(canonical_name),
-        by_nobody: nobody.then(|| command.name.to_owned()),
+/// Whether the body is all that a message has.
+fn is_body_alone(header: Header, envelope: Envelope, body: &RawDocument, consumed: usize) -> bool {
+    let checksum = if envelope.checksum { CHECKSUM_LEN } else { 0 };
+    let ends_there = consumed.checked_add(checksum) == usize::try_from(header.message_length).ok();
+    let begins_there = consumed.checked_sub(body.as_bytes().len()) == SECTIONS.checked_add(1);
+    ends_there && begins_there
+}
+
+/// The document sequences of a message that is there as a whole.
+fn sequences<'m>(command: &Command<'_>, envelope: Envelope, message: &'m [u8]) -> Sequences<'m> {
+    if envelope.protocol == Protocol::Query {
+        return Sequences::None;
+    }
+    let checksum = if envelope.checksum { CHECKSUM_LEN } else { 0 };
+    let sections = message.len().checked_sub(checksum).and_then(|end| message.get(SECTIONS..end)).unwrap_or_default();
+    if command.body.as_bytes().len().checked_add(1) == Some(sections.len()) { Sequences::None } else { Sequences::Read(sections) }
+}
+
+/// The text for somebody without the privileges. It can be long: of a large command it is made on another thread.
+async fn not_authorized(command: &Command<'_>) -> std::io::Result<CommandError> {
+    let Command { protocol, exhaust_allowed, .. } = *command;
+    let (name, database, body) = (command.name.to_owned(), command.database.to_owned(), command.body.to_owned());
+    relay::aside(body.as_bytes().len(), move || {
+        authz::text::not_authorized(&Command { name: &name, database: &database, body: &body, protocol, exhaust_allowed })
     })
+    .await
 }
 
 /// How many bytes an `OP_COMPRESSED` says that it becomes.
