@@ -18,6 +18,10 @@ pub mod request;
 pub mod resource;
 pub mod rules;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use std::sync::{Arc, LazyLock};
@@ -129,7 +133,11 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Re
 
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
 
-fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+/// Judges one command for somebody who holds something; those who may do everything pass at once, where only privileges count.
+///
+/// # Errors
+/// [`Refused`], when it must not be run.
+pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
     let row = table::find(request.canonical_name);
     if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
         return Ok(Granted::AsIs);

@@ -5,6 +5,7 @@
 
 pub(super) mod aggregate;
 mod apply_ops;
+mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
 pub(super) mod cursors;
