@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::observe::Origin;
 use super::open::{self, Refused};
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
@@ -93,6 +94,8 @@ pub(super) struct ClientConnection<'a> {
     pub(super) session: Session,
     /// What the user store's generation was when the session's user was last looked at.
     pub(super) users_generation: u64,
+    /// The command whose reply is watched.
+    pub(super) origin: Box<Origin>,
     /// Opened at the first forward.
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
@@ -190,6 +193,7 @@ pub(super) async fn serve(
         log,
         place,
         users_generation: server.users.generation(),
+        origin: Box::default(),
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),

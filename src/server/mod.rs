@@ -2,6 +2,7 @@
 
 mod answers;
 mod connection;
+mod observe;
 mod open;
 mod registry;
 mod reload;
@@ -233,6 +234,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
         network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
         if up < 1.0 {
             server.users.forget();
+            server.cursors.forget_all();
             server.registry.wake_all(Wake::UpstreamLost);
         }
     };

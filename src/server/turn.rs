@@ -3,11 +3,12 @@
 use bson::raw::RawDocument;
 
 use super::connection::{ClientConnection, End};
+use super::observe::AfterCommand;
 use super::registry::Control;
 use crate::authz::request::Sequences;
-use crate::authz::{self, Permit, Refused, Subject};
-use crate::error::CommandError;
-use crate::relay::{self, RelayError, ReplyForm};
+use crate::authz::{self, Permit, Refused, Rewrite, Subject};
+use crate::error::{CommandError, ErrorCode};
+use crate::relay::{self, Observer, RelayError, ReplyForm};
 use crate::session::{Effect, check_user_name};
 use crate::wire::checksum::CHECKSUM_LEN;
 use crate::wire::command::{Command, Protocol};
@@ -135,7 +136,17 @@ impl ClientConnection<'_> {
                     } else {
                         Sequences::Unread
                     };
-                    return Ok(self.authorize(permit, &command, request.envelope, sequences).ok());
+                    let Ok(forwarding) = self.authorize(permit, &command, request.envelope, sequences) else {
+                        return Ok(None);
+                    };
+                    let changed = !matches!(forwarding.allowed.rewrite(), Rewrite::None);
+                    let size = usize::try_from(header.message_length).unwrap_or(usize::MAX);
+                    if changed && (request.envelope.checksum || !forwarding.allowed.fits(command.body, size)) {
+                        return Ok(None);
+                    }
+                    let access_control = self.surroundings.snapshot.policy.access_control;
+                    self.origin.prepare(access_control, &forwarding.allowed, &command);
+                    return Ok(Some(forwarding));
                 }
             };
             while self.channel.incoming.len() < wanted {
@@ -182,12 +193,26 @@ impl ClientConnection<'_> {
             Effect::Forward(permit) => {
                 let sequences = sequences(&command, request.envelope, message);
                 match self.authorize(permit, &command, request.envelope, sequences) {
-                    Ok(forwarding) => Judged::Forward(forwarding),
+                    Ok(forwarding) => self.fitted(forwarding, &command, message.len()),
                     Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
                 }
             }
             other => Judged::Local(request.envelope, other),
         })
+    }
+
+    /// A message of `size` bytes that is there as a whole and may be forwarded, if that is possible with what is changed of it.
+    fn fitted(&mut self, forwarding: Forwarding, command: &Command<'_>, size: usize) -> Judged {
+        let access_control = self.surroundings.snapshot.policy.access_control;
+        self.origin.prepare(access_control, &forwarding.allowed, command);
+        let envelope = forwarding.envelope;
+        match forwarding.allowed.fitted(command.body, size) {
+            Some(allowed) => Judged::Forward(Forwarding { allowed, ..forwarding }),
+            None => {
+                let text = "the message has no room for the digest of its user";
+                Judged::Refused(envelope, Refusal::Command(CommandError::new(ErrorCode::BSONObjectTooLarge, text)))
+            }
+        }
     }
 
     /// The answer to a command that was refused.
@@ -249,19 +274,17 @@ impl ClientConnection<'_> {
         self.server.metrics.operations_forwarded.increment(1);
         self.server.metrics.bytes_to_upstream.increment(moved);
         self.moved.requests = self.moved.requests.saturating_add(moved);
+        let mut observer =
+            AfterCommand { users: &self.server.users, changes_users, cursors: &self.server.cursors, origin: &mut self.origin };
         if changes_users {
             self.server.users.forget();
         }
         if envelope.more_to_come {
+            observer.arrived();
             return Ok(());
         }
         let form = ReplyForm { compressor: envelope.compressor, checksum: envelope.checksum && !self.channel.stream.is_tls() };
-        let users = &self.server.users;
-        let moved = relay::replies(&mut self.channel, channel, form, || {
-            if changes_users {
-                users.forget();
-            }
-        });
+        let moved = relay::replies(&mut self.channel, channel, form, &mut observer);
         let moved = unless_lost(&self.place.control, moved).await?;
         self.server.metrics.bytes_to_clients.increment(moved);
         self.moved.replies = self.moved.replies.saturating_add(moved);

@@ -17,6 +17,7 @@ pub mod message;
 mod op_msg;
 mod op_query;
 mod reply;
+pub mod reply_cursor;
 pub mod request;
 pub(crate) mod text;
 mod validate;
