@@ -208,7 +208,11 @@ fn continued(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cur
 
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
 
-fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+/// Judges one command for somebody who holds something; those who may do everything pass at once, where only privileges count.
+///
+/// # Errors
+/// [`Refused`], when it must not be run.
+pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
     let impersonates = metadata::check(request.body(), &mut held)?;
     let row = table::find(request.canonical_name);
     let granted = if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
