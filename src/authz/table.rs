@@ -27,6 +27,7 @@ const ALIASES: &[(&str, &str)] = &[
     ("deleteIndexes", "dropIndexes"),
     ("getlasterror", "getLastError"),
     ("availablequeryoptions", "availableQueryOptions"),
+    ("moveChunk", "_shardsvrMoveRange"),
 ];
 
 /// The canonical name of a command, whether it exists or not.

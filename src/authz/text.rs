@@ -8,6 +8,7 @@
 use crate::error::{CommandError, ErrorCode};
 use crate::wire::MAX_DOCUMENT_SIZE;
 use crate::wire::command::Command;
+use crate::wire::element::{Element, Elements, kind};
 use crate::wire::text::{self, Out};
 
 /// How long a text mongod builds at most, in bytes.
@@ -19,11 +20,19 @@ const AROUND_TEXT: usize = 55;
 /// The longest text that fits into a reply, in bytes.
 const MOST_SENT: usize = MAX_DOCUMENT_SIZE as usize - AROUND_TEXT;
 
-/// The fields of a command whose values are replaced.
-const fn secrets(command: &str) -> &'static [&'static [u8]] {
-    match command.as_bytes() {
-        b"createUser" | b"updateUser" => &[b"pwd"],
-        _ => &[],
+/// What is shown in the place of a field: no password, and only how many where a write has several statements.
+fn instead(command: &str, element: &Element<'_>) -> Option<String> {
+    match (command, element.name) {
+        ("createUser" | "updateUser", b"pwd") => Some("\"xxx\"".to_owned()),
+        ("insert" | "clusterInsert", b"documents")
+        | ("update" | "clusterUpdate", b"updates")
+        | ("delete" | "clusterDelete", b"deletes")
+            if matches!(element.kind, kind::ARRAY | kind::OBJECT) =>
+        {
+            let count = Elements::of(element.value).count();
+            (count > 1).then(|| count.to_string())
+        }
+        _ => None,
     }
 }
 
@@ -34,8 +43,7 @@ pub fn not_authorized(command: &Command<'_>) -> CommandError {
     for part in ["not authorized on ", command.database, " to execute command "] {
         out.push_str(part);
     }
-    let secrets = secrets(command.name);
-    text::document_without(&mut out, command.body.as_bytes(), |name| secrets.contains(&name));
+    text::document_with(&mut out, command.body.as_bytes(), |element| instead(command.name, element));
     let (text, length) = out.finish();
     if length > MOST_BUILT {
         let text = format!("BufBuilder attempted to grow() to {length} bytes, past the 64MB limit.");

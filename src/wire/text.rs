@@ -74,13 +74,13 @@ pub(super) fn element(element: &Element<'_>) -> String {
 /// `{ name: value, name: value }`.
 pub(super) fn document(bytes: &[u8]) -> String {
     let mut out = Out::default();
-    object(&mut out, Elements::of(bytes), |_| false);
+    object(&mut out, Elements::of(bytes), |_| None);
     out.text
 }
 
-/// As [`document`], with `xxx` in the place of those values that `is_secret` names.
-pub(crate) fn document_without(out: &mut Out, bytes: &[u8], is_secret: impl Fn(&[u8]) -> bool) {
-    object(out, Elements::of(bytes), is_secret);
+/// As [`document`], with what `instead` gives in the place of a value.
+pub(crate) fn document_with(out: &mut Out, bytes: &[u8], instead: impl Fn(&Element<'_>) -> Option<String>) {
+    object(out, Elements::of(bytes), instead);
 }
 
 /// Escapes quotes, backslashes and control characters as in a JSON string.
@@ -111,16 +111,17 @@ fn named(out: &mut Out, element: &Element<'_>) {
     value(out, element.kind, element.value);
 }
 
-fn object(out: &mut Out, elements: Elements<'_>, is_secret: impl Fn(&[u8]) -> bool) {
+fn object(out: &mut Out, elements: Elements<'_>, instead: impl Fn(&Element<'_>) -> Option<String>) {
     let mut separator = "{ ";
     for element in elements {
         out.push_str(separator);
-        match out.depth {
-            _ if is_secret(element.name) => {
+        match (out.depth, instead(&element)) {
+            (_, Some(shown)) => {
                 lossy(out, element.name);
-                out.push_str(": \"xxx\"");
+                out.push_str(": ");
+                out.push_str(&shown);
             }
-            0..=MOST_DEPTH => named(out, &element),
+            (0..=MOST_DEPTH, None) => named(out, &element),
             _ => out.push_str("..."),
         }
         separator = ", ";
@@ -152,7 +153,7 @@ fn value(out: &mut Out, kind: u8, bytes: &[u8]) {
     match kind {
         kind::DOUBLE => out.push_str(&double(f64::from_le_bytes(chunk(bytes)))),
         kind::STRING | kind::SYMBOL => quoted(out, text(bytes).unwrap_or_default()),
-        kind::OBJECT => inside(out, |out| object(out, Elements::of(bytes), |_| false)),
+        kind::OBJECT => inside(out, |out| object(out, Elements::of(bytes), |_| None)),
         kind::ARRAY => inside(out, |out| array(out, Elements::of(bytes))),
         kind::BINARY => binary(out, bytes),
         kind::UNDEFINED => out.push_str("undefined"),
@@ -226,7 +227,7 @@ fn code_with_scope(out: &mut Out, bytes: &[u8]) {
     out.push_str("CodeWScope( ");
     lossy(out, up_to_nul(text(code).unwrap_or_default()));
     out.push_str(", ");
-    inside(out, |out| object(out, Elements::of(scope), |_| false));
+    inside(out, |out| object(out, Elements::of(scope), |_| None));
     out.push(')');
 }
 

@@ -86,7 +86,8 @@ fn extract(reply: &Document, what: &str) -> Value {
         "roles" => documents(&all("roles"), &[]),
         "status" => json::json(reply.get_document("authInfo").expect("authInfo")),
         "operations" => operations(&if reply.contains_key("inprog") { all("inprog") } else { batch() }),
-        "sessions" => sessions(&batch()),
+        "sessions" => sessions(&batch()).0,
+        "chosen sessions" => json!(sessions(&batch()).1),
         "killed" => ["cursorsKilled", "cursorsNotFound", "cursorsAlive", "cursorsUnknown"]
             .map(|field| format!("{field}: {}", all(field).len()))
             .into_iter()
@@ -109,16 +110,13 @@ fn documents(items: &[Bson], without: &[&str]) -> Value {
     items.iter().map(one).collect()
 }
 
-/// The sessions, without the identifiers that the server chose.
-fn sessions(items: &[Bson]) -> Value {
-    let mut sessions = documents(items, &["lastUse"]);
-    for session in sessions.as_array_mut().into_iter().flatten() {
-        let id = &mut session["_id"]["id"]["$binary"]["base64"];
-        if id != CHOSEN_SESSION {
-            *id = json!("chosen by the server");
-        }
-    }
-    sessions
+/// The sessions whose identifiers the cases chose, and how many have one of the server's.
+fn sessions(items: &[Bson]) -> (Value, usize) {
+    let sessions = documents(items, &["lastUse"]);
+    let sessions: Vec<&Value> = sessions.as_array().into_iter().flatten().collect();
+    let (chosen, others): (Vec<_>, Vec<_>) =
+        sessions.into_iter().partition(|session| session["_id"]["id"]["$binary"]["base64"] == CHOSEN_SESSION);
+    (chosen.into_iter().cloned().collect(), others.len())
 }
 
 /// The commands that run.
