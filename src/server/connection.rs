@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::observe::Origin;
 use super::open::{self, Refused};
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
@@ -16,11 +17,10 @@ use super::{Server, unix_now_ms};
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::error::ErrorCode;
-use crate::names::UserName;
 use crate::net::channel::Channel;
 use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
-use crate::session::{ClientAddress, Context, Session, State, UpstreamPicture, UserLookup};
+use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
 use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::CloseReason;
@@ -94,6 +94,8 @@ pub(super) struct ClientConnection<'a> {
     pub(super) session: Session,
     /// What the user store's generation was when the session's user was last looked at.
     pub(super) users_generation: u64,
+    /// The command whose reply is watched.
+    pub(super) origin: Box<Origin>,
     /// Opened at the first forward.
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
@@ -116,7 +118,7 @@ pub(super) struct Surroundings {
 
 impl Surroundings {
     /// As the session takes it.
-    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserName, UserLookup)]) -> Context<'c> {
+    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserRequest, UserLookup)]) -> Context<'c> {
         Context {
             policy: &self.snapshot.policy,
             picture: &self.picture,
@@ -128,7 +130,13 @@ impl Surroundings {
             now_ms: unix_now_ms(),
             nonce,
             users,
+            no_users: false,
         }
+    }
+
+    /// Where the client is and what it connected to.
+    pub(super) fn addresses(&self) -> Addresses {
+        (self.client_address.ip(), self.server_address)
     }
 }
 
@@ -185,6 +193,7 @@ pub(super) async fn serve(
         log,
         place,
         users_generation: server.users.generation(),
+        origin: Box::default(),
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),

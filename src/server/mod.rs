@@ -2,6 +2,7 @@
 
 mod answers;
 mod connection;
+mod observe;
 mod open;
 mod registry;
 mod reload;
@@ -11,6 +12,7 @@ mod turn;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -83,6 +85,8 @@ pub(crate) struct Server {
     pictures: watch::Receiver<Picture>,
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
+    /// Whether the log says already that the localhost exception was used.
+    localhost_exception_noted: AtomicBool,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -122,6 +126,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
+        localhost_exception_noted: AtomicBool::new(false),
         registry: Arc::default(),
         randomness,
         read_settings,
@@ -229,6 +234,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
         network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
         if up < 1.0 {
             server.users.forget();
+            server.cursors.forget_all();
             server.registry.wake_all(Wake::UpstreamLost);
         }
     };

@@ -13,7 +13,7 @@ use super::checksum::CHECKSUM_LEN;
 use super::command::{Command, Protocol};
 use super::element::Elements;
 use super::header::Header;
-use super::op_msg::{BODY, DOCUMENT_SEQUENCE, MAX_SEQUENCES, SECTIONS, envelope, flags};
+use super::op_msg::{BODY, CHECKSUM_PRESENT, DOCUMENT_SEQUENCE, MAX_SEQUENCES, SECTIONS, envelope, flags};
 use super::request::{Envelope, Kind, Request, kind, parse};
 use super::{CloseReason, MAX_DOCUMENT_SIZE};
 
@@ -72,6 +72,16 @@ enum Body {
     NeedMore(usize),
     At { start: usize, end: usize },
     Odd,
+}
+
+/// Where the body of an `OP_MSG` of `total` bytes is, in bytes from its beginning, if so much of it is there.
+pub(crate) fn body_range(message: &[u8], total: usize) -> Option<std::ops::Range<usize>> {
+    let checksum = flags(message).ok()?? & CHECKSUM_PRESENT != 0;
+    let limit = if checksum { total.saturating_sub(CHECKSUM_LEN) } else { total };
+    match find_body(message, limit) {
+        Body::At { start, end } => Some(start..end),
+        Body::NeedMore(_) | Body::Odd => None,
+    }
 }
 
 /// Looks for the body among the sections, which end at `limit`.

@@ -8,7 +8,7 @@ mod apply_ops;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
-pub(super) mod cursors;
+pub(crate) mod cursors;
 mod fields;
 mod joins;
 pub(super) mod listing;
