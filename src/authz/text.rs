@@ -24,9 +24,7 @@ const MOST_SENT: usize = MAX_DOCUMENT_SIZE as usize - AROUND_TEXT;
 fn instead(command: &str, element: &Element<'_>) -> Option<String> {
     match (command, element.name) {
         ("createUser" | "updateUser", b"pwd") => Some("\"xxx\"".to_owned()),
-        ("insert" | "clusterInsert", b"documents")
-        | ("update" | "clusterUpdate", b"updates")
-        | ("delete" | "clusterDelete", b"deletes")
+        ("insert", b"documents") | ("update", b"updates") | ("delete", b"deletes")
             if matches!(element.kind, kind::ARRAY | kind::OBJECT) =>
         {
             let count = Elements::of(element.value).count();

@@ -28,8 +28,8 @@ const COMMANDS: [&str; 7] = ["create", "drop", "dropDatabase", "dropIndexes", "c
 
 /// `applyOps`.
 pub(crate) fn apply_ops(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    let names: [&[u8]; 4] = [b"alwaysUpsert", b"preCondition", b"prepare", b"partialTxn"];
-    let [always_upsert, condition, prepare, partial] = of_body(request, names)?;
+    let names: [&[u8]; 5] = [b"alwaysUpsert", b"preCondition", b"prepare", b"partialTxn", b"bypassDocumentValidation"];
+    let [always_upsert, condition, prepare, partial, bypass] = of_body(request, names)?;
     let ops = namespace::first(request).ok_or(Refused::NotAuthorized)?;
     if ops.kind != kind::ARRAY {
         let kind = kind::name(ops.kind);
@@ -42,6 +42,9 @@ pub(crate) fn apply_ops(request: &Request<'_>, grants: &mut dyn Grants) -> Resul
     need(grants, Resource::Cluster, &[Action::ApplyOps])?;
     if condition.is_some() || prepare.is_some() || partial.is_some() {
         return Err(Refused::NotAuthorized);
+    }
+    if bypass.is_some() {
+        need(grants, Resource::AnyNormal, &[Action::BypassDocumentValidation])?;
     }
     let upserts = always_upsert.is_none() || truthy(always_upsert);
     all(request, grants, &ops, upserts, 0)?;

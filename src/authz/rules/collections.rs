@@ -33,10 +33,8 @@ pub(crate) fn create(request: &Request<'_>, grants: &mut dyn Grants) -> Result<G
             need(grants, resource, &[Action::CreateCollection])?;
             view(grants, resource, Place { database, collection: Some(view_on) }, pipeline)?;
         }
+        // A pipeline without `viewOn` is judged as a collection, and then mongod refuses it.
         None => {
-            if pipeline.is_some() {
-                return Err(error(ErrorCode::InvalidOptions, "'pipeline' requires 'viewOn' to also be specified"));
-            }
             if !grants.has(resource, Action::Insert) {
                 need(grants, resource, &[Action::CreateCollection])?;
             }

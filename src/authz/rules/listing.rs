@@ -26,6 +26,8 @@ pub(crate) fn list_collections(request: &Request<'_>, grants: &mut dyn Grants) -
     let database = request.database();
     if !(names && authorized) {
         need(grants, Resource::Database(database), &[Action::ListCollections])?;
+    }
+    if !authorized {
         return Ok(Granted::AsIs);
     }
     let privileges = grants.principal().ok_or(Refused::NotAuthorized)?.privileges();

@@ -38,6 +38,8 @@ pub(crate) struct Case {
     pub(crate) before: Vec<Step>,
     /// Run when the command succeeded, to take back what it did.
     pub(crate) reset: Vec<Step>,
+    /// The server refuses the command once it is judged.
+    pub(crate) judged_only: bool,
     /// The command ends the user's login.
     pub(crate) reconnect: bool,
     /// What of a successful reply is compared, see `outcome`.
@@ -68,12 +70,10 @@ pub(crate) struct Role {
     pub(crate) roles: Vec<Document>,
 }
 
-/// A difference that is meant.
+/// Cases in which the servers differ for a reason.
 #[derive(Clone, Debug)]
 pub(crate) struct Explained {
-    pub(crate) case: String,
-    /// Nobody named: some users, at least one.
-    pub(crate) users: Vec<String>,
+    pub(crate) cases: Vec<String>,
     pub(crate) reason: String,
 }
 
@@ -81,6 +81,11 @@ pub(crate) struct Explained {
 pub(crate) fn cases() -> Vec<Case> {
     let tables = ["commands", "reads", "writes", "users-and-roles", "others", "outputs"];
     tables.iter().flat_map(|table| rows(table)).map(|row| case(&row)).collect()
+}
+
+/// Commands that end a mongod with access control, so that they are compared with none.
+pub(crate) fn harmful() -> Vec<Case> {
+    rows("harmful").iter().map(case).collect()
 }
 
 /// The commands of the first table, which has one row for each.
@@ -110,11 +115,10 @@ pub(crate) fn setup() -> Vec<Step> {
     rows("setup").iter().map(step).collect()
 }
 
-/// The differences that are meant.
+/// The differences that have a reason.
 pub(crate) fn explained() -> Vec<Explained> {
     let row = |row: &Value| Explained {
-        case: text(row, "case"),
-        users: row["users"].as_array().into_iter().flatten().map(|user| user.as_str().expect("a name").to_owned()).collect(),
+        cases: row["cases"].as_array().expect("cases").iter().map(|case| case.as_str().expect("a name").to_owned()).collect(),
         reason: text(row, "reason"),
     };
     rows("explained").iter().map(row).collect()
@@ -141,6 +145,7 @@ fn case(row: &Value) -> Case {
         sequence,
         before: steps("before"),
         reset: steps("reset"),
+        judged_only: row["judged_only"] == true,
         reconnect: row["reconnect"] == true,
         output: row["output"].as_str().map(str::to_owned),
     }
