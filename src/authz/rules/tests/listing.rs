@@ -174,7 +174,15 @@ fn own_sessions_are_asked_for_by_name() {
         assert_verdicts("app", &stage(options), &[("", "13"), ("listSessions@cluster", "ok")]);
     }
     let body = |collection: &str| rawdoc! { "aggregate": collection, "pipeline": [{ "$listSessions": {} }], "cursor": {} };
-    assert_verdicts("config", &body("system.sessions"), &[("", "rewritten")]);
+    let expected = rawdoc! {
+        "aggregate": "system.sessions",
+        "pipeline": [
+            { "$listSessions": { "users": [me()] } },
+            { "$addFields": { "user": { "$literal": { "name": "me@app" } } } },
+        ],
+        "cursor": {},
+    };
+    assert_eq!(rewritten(&user(""), "config", &body("system.sessions")), Some(expected));
     assert_verdicts("config", &body("x"), &[("", "73 $listSessions may only be run against config.system.sessions")]);
     let said = "73 $listLocalSessions must be run against the database with {aggregate: 1}, not a collection";
     let body = rawdoc! { "aggregate": "t", "pipeline": [{ "$listLocalSessions": {} }], "cursor": {} };
