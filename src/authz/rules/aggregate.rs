@@ -81,8 +81,12 @@ fn narrowed(own: &Own<'_>, pipeline: &[u8], principal: &Principal) -> Result<Raw
             let mut stage = rewrite::Writer::with_room_for(only.as_bytes());
             stage.push(kind::OBJECT, name.as_bytes(), only.as_bytes());
             let stage = stage.finish()?;
-            // A mongod without access control does not say whose a session is.
-            let whose = rawdoc! { "$addFields": { "user": { "$literal": owner.to_string() } } };
+            // A mongod without access control does not say whose a session is. In memory it is a text, in the collection a document.
+            let owner = owner.to_string();
+            let whose = match *name {
+                "$listSessions" => rawdoc! { "$addFields": { "user": { "$literal": { "name": owner } } } },
+                _ => rawdoc! { "$addFields": { "user": { "$literal": owner } } },
+            };
             rewrite::with_first(pipeline, &[stage.as_bytes(), whose.as_bytes()])
         }
     }

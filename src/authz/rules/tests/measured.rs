@@ -80,8 +80,9 @@ const PATTERNS: &[&str] = &[
     "local.oplog.rs",
 ];
 
+/// As it was measured: any answer but 13, for some commands were wrong in other ways.
 fn passes(held: &str, database: &str, body: &RawDocumentBuf) -> bool {
-    matches!(verdict(&user(held), database, body).as_str(), "ok" | "rewritten")
+    verdict(&user(held), database, body).split(' ').next() != Some("13")
 }
 
 /// The needs of a set: an action, and the patterns that do.
