@@ -112,7 +112,7 @@ impl UserRecord {
     ///
     /// # Errors
     /// As of [`Self::from_users_info`].
-    pub fn from_fragment(name: UserName, fragment: &RawDocument) -> Result<Self, UserDocumentError> {
+    pub fn from_fragment(name: &UserName, fragment: &RawDocument) -> Result<Self, UserDocumentError> {
         let mut user = rawdoc! {
             "user": name.name.as_str(), "db": name.database.as_str(), "credentials": {},
         };
