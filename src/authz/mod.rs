@@ -187,6 +187,39 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Re
     Ok(Allowed { subject: permit.subject, rewrite })
 }
 
+/// The operation that a `killOp` is about and that the upstream has to be asked for, because its owner may kill it; `None` for any
+/// other command.
+#[must_use]
+pub fn operation_in_question(permit: &Permit, request: &Request<'_>) -> Option<i64> {
+    let asks = request.canonical_name == "killOp" && matches!(permit.subject, Subject::Authenticated(_));
+    asks.then(|| rules::operations::operation(request.body().as_bytes())).flatten()
+}
+
+/// Judges a `killOp` that [`authorize`] refused by what the upstream says of the operation, an element of `$currentOp`.
+///
+/// # Errors
+/// `NotAuthorized`, when it is not the asker's own; what is wrong with the command's logical session.
+pub fn authorize_own_operation(
+    permit: Permit,
+    request: &Request<'_>,
+    cursors: &Cursors,
+    reported: &RawDocument,
+) -> Result<Allowed, Refused> {
+    let Subject::Authenticated(principal) = &permit.subject else { return Err(Refused::NotAuthorized) };
+    let operation = operation_in_question(&permit, request).ok_or(Refused::NotAuthorized)?;
+    if !rules::operations::is_own(reported.as_bytes(), operation, principal.digest()) {
+        return Err(Refused::NotAuthorized);
+    }
+    if metadata::check(request.body(), &mut Held::new(principal, cursors))? {
+        return Err(Refused::NotAuthorized);
+    }
+    let body = request.body().as_bytes();
+    let session = sessions::find(body)?;
+    sessions::check(session, principal, || false)?;
+    let rewrite = sessions::name_user(body, session, principal.digest())?;
+    Ok(Allowed { subject: permit.subject, rewrite })
+}
+
 /// The cursor that a `getMore` continues.
 fn opened(request: &Request<'_>, cursors: &Cursors) -> Option<Arc<Opened>> {
     (request.canonical_name == "getMore")

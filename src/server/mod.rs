@@ -4,6 +4,7 @@ mod answers;
 mod connection;
 mod observe;
 mod open;
+mod own_operation;
 mod registry;
 mod reload;
 pub mod snapshot;

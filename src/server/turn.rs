@@ -192,7 +192,12 @@ impl ClientConnection<'_> {
         Ok(match effect {
             Effect::Forward(permit) => {
                 let sequences = sequences(&command, request.envelope, message);
-                match self.authorize(permit, &command, request.envelope, sequences) {
+                let again = permit.clone();
+                let judged = match self.authorize(permit, &command, request.envelope, sequences) {
+                    Err(Refused::NotAuthorized) => Box::pin(self.authorize_own(again, &command, request.envelope)).await,
+                    judged => judged,
+                };
+                match judged {
                     Ok(forwarding) => self.fitted(forwarding, &command, message.len()),
                     Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
                 }
@@ -223,6 +228,16 @@ impl ClientConnection<'_> {
         };
         let context = self.surroundings.context(&|| [0; 24], &[]);
         Ok(Effect::Reply { body: self.session.refusal(command, refused, &context), events: Vec::new() })
+    }
+
+    /// Judges a command that may be allowed because it is about what is the client's own.
+    async fn authorize_own(&self, permit: Permit, command: &Command<'_>, envelope: Envelope) -> Result<Forwarding, Refused> {
+        let canonical_name = authz::table::canonical_name(command.name);
+        let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::None };
+        let operation = authz::operation_in_question(&permit, &request).ok_or(Refused::NotAuthorized)?;
+        let reported = self.own_operation(operation).await.ok_or(Refused::NotAuthorized)?;
+        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported)?;
+        Ok(Forwarding { envelope, allowed, changes_users: false, by_nobody: None })
     }
 
     /// Judges a command that the session would forward.

@@ -42,7 +42,7 @@ pub enum UpstreamError {
 }
 
 /// What doorward says of itself on a connection of its own.
-fn own_metadata(application: &str) -> RawDocumentBuf {
+pub(crate) fn own_metadata(application: &str) -> RawDocumentBuf {
     bson::rawdoc! {
         "application": { "name": application },
         "driver": { "name": "doorward", "version": env!("CARGO_PKG_VERSION") },

@@ -10,6 +10,7 @@
 //! | `system KEY [speculative]` | a whole login as `__system` with `key0`, `key1` or `wrong` |
 //! | `{"command": …}` | a command on `admin`, or on its own `$db` |
 //! | `{"$silent": C}` | the command `C` with `moreToCome`: no answer is waited for |
+//! | `{"getMore": "<cursor>", …}` | a command with the id of the cursor that was opened last; `<cursor N>`: the Nth, from 0 |
 //! | `{"$legacy": C}`, `{"$compressed": C}`, `{"$checksum": C}` | the command `C` as OP_QUERY, inside OP_COMPRESSED, with a checksum |
 //!
 //! A connection that no step opens is opened at its first use: over TLS without a certificate when the server wants TLS, else plain.
@@ -51,7 +52,7 @@ pub(crate) fn all() -> Vec<Conversation> {
 impl Conversation {
     /// Runs the steps with the server on this port and returns what each left: the step and what came back.
     pub(crate) fn trace(&self, port: u16, tls_is_required: bool) -> Vec<(String, Value)> {
-        let mut talk = Talk { port, tls_is_required, connections: HashMap::new(), current: "a".to_owned() };
+        let mut talk = Talk { port, tls_is_required, connections: HashMap::new(), current: "a".to_owned(), cursors: Vec::new() };
         self.steps.iter().map(|step| (step.to_string(), talk.take(step))).collect()
     }
 }
@@ -62,6 +63,8 @@ struct Talk {
     tls_is_required: bool,
     connections: HashMap<String, Connection>,
     current: String,
+    /// The ids of the cursors that were opened, first to last.
+    cursors: Vec<i64>,
 }
 
 impl Talk {
@@ -106,7 +109,7 @@ impl Talk {
             }
             _ => ("", step),
         };
-        let mut document = extended::document(command);
+        let mut document = extended::document(&self.with_cursors(command));
         if wrapping != "$legacy" && !document.contains_key("$db") {
             document.insert("$db", "admin");
         }
@@ -124,9 +127,35 @@ impl Talk {
         };
         match connection.exchange(&message) {
             Err(Closed) => json!("closed"),
-            Ok(reply) if wrapping.is_empty() => normalised(&reply.document),
-            Ok(reply) => json!([reply.opcode, reply.flags, reply.compressor, normalised(&reply.document)]),
+            Ok(reply) => {
+                let opened = reply.document.get_document("cursor").and_then(|cursor| cursor.get_i64("id")).unwrap_or(0);
+                if opened != 0 && !self.cursors.contains(&opened) {
+                    self.cursors.push(opened);
+                }
+                let found = self.without_cursors(&normalised(&reply.document));
+                if wrapping.is_empty() { found } else { json!([reply.opcode, reply.flags, reply.compressor, found]) }
+            }
         }
+    }
+
+    /// The command with the ids of cursors in the place of `<cursor>` and `<cursor N>`.
+    fn with_cursors(&self, command: &Value) -> Value {
+        let mut text = command.to_string();
+        let id = |id: &i64| json!({"$numberLong": id.to_string()}).to_string();
+        for (number, cursor) in self.cursors.iter().enumerate() {
+            text = text.replace(&format!("\"<cursor {number}>\""), &id(cursor));
+        }
+        let last = self.cursors.last().map_or_else(|| "\"<cursor>\"".to_owned(), id);
+        serde_json::from_str(&text.replace("\"<cursor>\"", &last)).expect("the same command with numbers in it")
+    }
+
+    /// What came back, with `<cursor N>` in the place of ids of cursors, which differ from server to server.
+    fn without_cursors(&self, found: &Value) -> Value {
+        let mut text = found.to_string();
+        for (number, cursor) in self.cursors.iter().enumerate() {
+            text = text.replace(&cursor.to_string(), &format!("<cursor {number}>"));
+        }
+        serde_json::from_str(&text).unwrap_or(Value::String(text))
     }
 
     fn scram(&mut self, rest: &str) -> Value {
