@@ -33,6 +33,7 @@ mod listeners;
 #[cfg(test)]
 mod observability;
 #[cfg(test)]
+mod ownership;
 mod preauth;
 #[cfg(test)]
 mod relay;
