@@ -4,6 +4,8 @@
 
 use bson::raw::RawDocumentBuf;
 
+use super::sessions;
+
 /// What is changed.
 #[derive(Debug)]
 pub enum Rewrite {
@@ -16,6 +18,12 @@ pub enum Rewrite {
 }
 
 impl Rewrite {
+    /// The change that gives the logical session of a body the user of this digest. `None` for a body that must not be sent.
+    #[must_use]
+    pub fn naming(body: &[u8], digest: &[u8; 32]) -> Option<Self> {
+        sessions::name_user(body, sessions::find(body).ok()?, digest).ok()
+    }
+
     /// The body after the change; `None` if it stays. `digest` is that of the user.
     #[must_use]
     pub fn apply(&self, body: &[u8], digest: &[u8; 32]) -> Option<Vec<u8>> {

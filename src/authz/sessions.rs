@@ -278,3 +278,119 @@ fn wrong_length(length: usize) -> Refused {
     let text = format!("Unsupported SHA256Block hash length: {length}");
     Refused::Error(CommandError::new(ErrorCode::UnsupportedFormat, text))
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::{Binary, rawdoc, spec::BinarySubtype};
+
+    use super::super::{Permit, Subject, authorize, cursors::Cursors, request::Request, request::Sequences, testing};
+    use super::*;
+    use crate::wire::command::{Command, Protocol};
+
+    fn uid(byte: u8) -> Binary {
+        Binary { subtype: BinarySubtype::Generic, bytes: vec![byte; 32] }
+    }
+
+    /// What a member's command becomes, or the text of the refusal.
+    fn sent_by(permit: Permit, body: &RawDocumentBuf) -> Result<Option<RawDocumentBuf>, String> {
+        let name = body.iter().next().unwrap().unwrap().0;
+        let command = Command { name: name.as_str(), database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
+        let request = Request { command, canonical_name: command.name, sequences: Sequences::None };
+        match authorize(permit, &request, &Cursors::default()) {
+            Ok(allowed) => {
+                let digest = *allowed.digest().unwrap();
+                Ok(allowed.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap()))
+            }
+            Err(Refused::Error(error)) => Err(error.errmsg().to_owned()),
+            Err(other) => Err(format!("{other:?}")),
+        }
+    }
+
+    fn sent(body: &RawDocumentBuf) -> Result<Option<RawDocumentBuf>, String> {
+        sent_by(testing::member(), body)
+    }
+
+    fn own() -> Binary {
+        Binary { subtype: BinarySubtype::Generic, bytes: Principal::member().digest().to_vec() }
+    }
+
+    #[test]
+    fn a_session_without_a_user_gets_its_own_and_one_with_a_user_keeps_it() {
+        let named = rawdoc! { "find": "t", "lsid": { "id": 1, "uid": own() }, "$db": "app" };
+        for body in [
+            rawdoc! { "find": "t", "lsid": { "id": 1 }, "$db": "app" },
+            rawdoc! { "find": "t", "lsid": { "id": 1, "uid": null }, "$db": "app" },
+            rawdoc! { "find": "t", "lsid": { "uid": null, "id": 1 }, "$db": "app" },
+        ] {
+            assert_eq!(sent(&body), Ok(Some(named.clone())));
+        }
+        assert_eq!(sent(&named), Ok(None));
+        // A member may impersonate.
+        assert_eq!(sent(&rawdoc! { "find": "t", "lsid": { "id": 1, "uid": uid(1) }, "$db": "app" }), Ok(None));
+    }
+
+    #[test]
+    fn where_nothing_is_enforced_no_session_is_given_a_user() {
+        let permit = Permit { subject: Subject::Unrestricted(Some(std::sync::Arc::new(Principal::member()))) };
+        assert_eq!(sent_by(permit, &rawdoc! { "find": "t", "lsid": { "id": 1 }, "$db": "app" }), Ok(None));
+    }
+
+    #[test]
+    fn what_is_said_twice_is_refused() {
+        let cases = [
+            (rawdoc! { "find": "t", "lsid": { "id": 1 }, "lsid": { "id": 1 } }, "APIParametersFromClient.lsid"),
+            (rawdoc! { "find": "t", "lsid": { "id": 1, "id": 1 } }, "OperationSessionInfo.lsid.id"),
+            (rawdoc! { "find": "t", "lsid": { "id": 1, "uid": own(), "uid": uid(1) } }, "OperationSessionInfo.lsid.uid"),
+        ];
+        for (body, path) in cases {
+            assert_eq!(sent(&body), Err(format!("BSON field '{path}' is a duplicate field")));
+        }
+    }
+
+    #[test]
+    fn the_sessions_of_a_list_get_their_user_and_an_empty_killsessions_is_for_ones_own_alone() {
+        let one = rawdoc! { "endSessions": [{ "id": 1 }, null, { "id": 2, "uid": uid(1) }], "$db": "app" };
+        let expected = rawdoc! { "endSessions": [{ "id": 1, "uid": own() }, null, { "id": 2, "uid": uid(1) }], "$db": "app" };
+        assert_eq!(sent(&one), Ok(Some(expected)));
+        let expected =
+            rawdoc! { "killAllSessionsByPattern": [{ "uid": own() }], "lsid": { "id": 1, "uid": own() }, "$db": "app" };
+        for list in [bson::rawbson!([]), bson::rawbson!([null])] {
+            let mut body = RawDocumentBuf::new();
+            body.append(bson::raw::cstr!("killSessions"), list);
+            body.append(bson::raw::cstr!("lsid"), rawdoc! { "id": 1 });
+            body.append(bson::raw::cstr!("$db"), "app");
+            assert_eq!(sent(&body), Ok(Some(expected.clone())));
+        }
+    }
+
+    #[test]
+    fn a_message_that_the_user_makes_too_long_gives_up_what_it_can_do_without() {
+        let most = usize::try_from(crate::wire::MAX_MESSAGE_SIZE).unwrap();
+        let fitted = |body: &RawDocumentBuf, size: usize| {
+            let command = Command { name: "insert", database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
+            let request = Request { command, canonical_name: "insert", sequences: Sequences::Unread };
+            let allowed = authorize(testing::member(), &request, &Cursors::default()).unwrap();
+            let fitted = allowed.fitted(body, size)?;
+            let digest = *fitted.digest().unwrap();
+            fitted.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap())
+        };
+        let plain = rawdoc! { "insert": "t", "lsid": { "id": 1 }, "$db": "app" };
+        let named = rawdoc! { "insert": "t", "lsid": { "id": 1, "uid": own() }, "$db": "app" };
+        assert_eq!(fitted(&plain, most - Splice::LEN), Some(named));
+        assert_eq!(fitted(&plain, most - Splice::LEN + 1), Some(rawdoc! { "insert": "t", "$db": "app" }));
+        let time =
+            rawdoc! { "clusterTime": bson::Timestamp { time: 1, increment: 1 }, "signature": { "hash": uid(0), "keyId": 0_i64 } };
+        let retryable = rawdoc! { "insert": "t", "lsid": { "id": 1 }, "txnNumber": 1_i64, "$clusterTime": time, "$db": "app" };
+        let kept = rawdoc! { "insert": "t", "lsid": { "id": 1, "uid": own() }, "txnNumber": 1_i64, "$db": "app" };
+        assert_eq!(fitted(&retryable, most), Some(kept));
+        assert_eq!(fitted(&rawdoc! { "insert": "t", "lsid": { "id": 1 }, "txnNumber": 1_i64, "$db": "app" }, most), None);
+    }
+
+    #[test]
+    fn a_logical_session_is_printed_as_mongod_prints_it() {
+        let id = Binary { subtype: BinarySubtype::Uuid, bytes: (0..16).collect() };
+        let body = rawdoc! { "find": "t", "lsid": { "id": id }, "$db": "app" };
+        let text = SessionId::of(body.as_bytes(), Some(&[0; 32])).unwrap().to_string();
+        assert_eq!(text, "00010203-0405-0607-0809-0a0b0c0d0e0f - AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= -  - ");
+    }
+}

@@ -1,9 +1,10 @@
 //! What the tests of authorization share: users with the privileges that a line of text names, and verdicts as text.
 
+use std::sync::Arc;
+
 use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::Refused;
 use super::cursors::Cursors;
 use super::grants::Held;
 use super::principal::Principal;
@@ -11,6 +12,7 @@ use super::privileges::Privileges;
 use super::request::{Request, Sequences};
 use super::rules::Granted;
 use super::table::canonical_name;
+use super::{Permit, Refused, Subject};
 use crate::names::UserName;
 use crate::wire::command::{Command, Protocol};
 use crate::wire::element::{Elements, kind};
@@ -40,6 +42,11 @@ pub(crate) fn privileges(text: &str) -> Privileges {
 /// The user `me`@`app` with privileges from their text.
 pub(crate) fn user(text: &str) -> Principal {
     Principal::new(UserName::new("me", "app"), Vec::new(), privileges(text))
+}
+
+/// The permit of a cluster member.
+pub(crate) fn member() -> Permit {
+    Permit { subject: Subject::Authenticated(Arc::new(Principal::member())) }
 }
 
 /// Judges a command and says `ok`, `13`, or code and text of mongod's error.

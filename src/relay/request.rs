@@ -120,3 +120,68 @@ async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: 
     client.incoming.consume(1 + CHECKSUM_LEN);
     upstream.write(&[last]).await.map_err(RelayError::Upstream)
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::raw::RawDocumentBuf;
+    use bson::rawdoc;
+
+    use super::*;
+    use crate::authz::cursors::Cursors;
+    use crate::authz::request::{Request, Sequences};
+    use crate::authz::testing;
+    use crate::wire::command::Command;
+    use crate::wire::request::parse;
+
+    fn section(kind: u8, content: &[u8]) -> Vec<u8> {
+        [&[kind], content].concat()
+    }
+
+    fn message(sections: &[Vec<u8>]) -> Vec<u8> {
+        let sections = sections.concat();
+        let header = Header { message_length: 20 + sections.len() as u32, request_id: 1, response_to: 0, opcode: 2013 };
+        [&header.to_bytes()[..], &[0; 4], &sections].concat()
+    }
+
+    fn sequence() -> Vec<u8> {
+        let document = rawdoc! { "a": 1 };
+        let content = [b"documents\0", document.as_bytes()].concat();
+        section(1, &[&u32::try_from(content.len() + 4).unwrap().to_le_bytes()[..], &content].concat())
+    }
+
+    /// What a message becomes when a cluster member sends it.
+    fn sent(message: &[u8], body: &RawDocumentBuf) -> Vec<u8> {
+        let command: Command<'_> = parse(message).unwrap().command.unwrap();
+        assert_eq!(command.body.as_bytes(), body.as_bytes());
+        let request = Request { command, canonical_name: command.name, sequences: Sequences::None };
+        let allowed = crate::authz::authorize(testing::member(), &request, &Cursors::default()).unwrap();
+        // What follows the message in the buffer stays behind it, and what was used before it is no matter.
+        let mut incoming = Incoming::starting_with([&[9; 50], message, b"next"].concat());
+        incoming.consume(50);
+        let length = change(&mut incoming, message.len(), &allowed).unwrap();
+        assert_eq!(incoming.available().get(length..), Some(&b"next"[..]));
+        incoming.available()[..length].to_vec()
+    }
+
+    #[test]
+    fn the_user_is_named_in_the_logical_session_wherever_the_body_stands() {
+        let body = rawdoc! { "insert": "t", "lsid": { "id": 1 }, "$db": "app" };
+        let digest = crate::authz::principal::Principal::member().digest().to_vec();
+        let uid = bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: digest };
+        let named = rawdoc! { "insert": "t", "lsid": { "id": 1, "uid": uid }, "$db": "app" };
+        for order in [[true, false], [false, true]] {
+            let of = |body: &RawDocumentBuf| {
+                let parts: Vec<_> = order.map(|is_body| if is_body { section(0, body.as_bytes()) } else { sequence() }).into();
+                message(&parts)
+            };
+            assert_eq!(sent(&of(&body), &body), of(&named));
+        }
+    }
+
+    #[test]
+    fn a_message_without_a_logical_session_stays_as_it_is() {
+        let body = rawdoc! { "insert": "t", "lsid": null, "$db": "app" };
+        let message = message(&[section(0, body.as_bytes()), sequence()]);
+        assert_eq!(sent(&message, &body), message);
+    }
+}

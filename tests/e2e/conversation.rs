@@ -227,7 +227,7 @@ fn normalise(value: &mut Value) {
             for (name, value) in fields.iter_mut() {
                 if VARYING.contains(&name.as_str()) {
                     *value = json!("<varies>");
-                } else if name == "saslSupportedMechs" {
+                } else if ["saslSupportedMechs", "inheritedRoles"].contains(&name.as_str()) {
                     sort_texts(value); // mongod's order differs from process to process.
                 } else if name == "authenticatedUserPrivileges" || name == "inheritedPrivileges" {
                     normalise(value);

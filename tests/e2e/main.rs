@@ -35,6 +35,7 @@ mod listeners;
 #[cfg(test)]
 mod observability;
 #[cfg(test)]
+mod ownership;
 mod preauth;
 #[cfg(test)]
 mod relay;

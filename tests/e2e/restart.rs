@@ -59,13 +59,13 @@ impl Drop for Load {
 }
 
 /// A one-member replica set: only on those do writes have a second try.
-struct ReplicaSet {
-    mongod: Mongod,
+pub(super) struct ReplicaSet {
+    pub(super) mongod: Mongod,
     flags: Vec<String>,
 }
 
 impl ReplicaSet {
-    fn start(more: &str) -> Self {
+    pub(super) fn start(more: &str) -> Self {
         let flags = flags(&format!("--replSet rs {more}"));
         let mongod = Mongod::start(&flags).expect("a mongod");
         let mut connection = log_in_if_needed(mongod.port, more);
@@ -120,7 +120,7 @@ fn no_operation_fails(client: impl Fn() -> Command, collection: &str) {
     assert!(longest < 9_000, "an operation waited {longest} ms: the outage was not seen on hello");
 }
 
-fn doorward_before(port: u16) -> (super::support::process::Process, u16) {
+pub(super) fn doorward_before(port: u16) -> (super::support::process::Process, u16) {
     use super::support::servers::{doorward, upstream};
     doorward(&upstream(port), &flags("--auth")).expect("doorward")
 }
