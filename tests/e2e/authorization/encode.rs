@@ -24,7 +24,7 @@ pub(crate) fn message(
     let mut fields = elements(command.iter(), values);
     fields.extend(element("$db", &Bson::String(values.text(database)), values));
     let mut body = vec![0; 5];
-    body.extend(framed(fields));
+    body.extend(framed(&fields));
     let message = Message { request_id, response_to: 0, opcode: OP_MSG, body };
     match sequence {
         Some((identifier, documents)) => message.with_sequence(identifier, documents),
@@ -57,7 +57,7 @@ fn elements<'a>(fields: impl Iterator<Item = (&'a String, &'a Bson)>, values: &V
 }
 
 fn element(name: &str, value: &Bson, values: &Values<'_>) -> Vec<u8> {
-    let nested = |kind: u8, fields: Vec<u8>| [&[kind], name.as_bytes(), &[0], &framed(fields)].concat();
+    let nested = |kind: u8, fields: Vec<u8>| [&[kind], name.as_bytes(), &[0], &framed(&fields)].concat();
     match value {
         Bson::Document(document) => nested(3, elements(document.iter(), values)),
         Bson::Array(items) => {
@@ -73,7 +73,7 @@ fn element(name: &str, value: &Bson, values: &Values<'_>) -> Vec<u8> {
     }
 }
 
-fn framed(fields: Vec<u8>) -> Vec<u8> {
+fn framed(fields: &[u8]) -> Vec<u8> {
     let length = i32::try_from(fields.len() + 5).expect("below 2 GiB");
-    [&length.to_le_bytes(), fields.as_slice(), &[0]].concat()
+    [&length.to_le_bytes(), fields, &[0]].concat()
 }
