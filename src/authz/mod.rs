@@ -12,6 +12,7 @@ pub mod action;
 pub mod cursors;
 pub mod grants;
 pub(crate) mod namespace;
+pub mod needs;
 pub mod principal;
 pub mod privileges;
 pub mod request;
