@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::open::{self, Refused};
+use super::readiness::Observer;
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
 use super::{Server, unix_now_ms};
@@ -98,6 +99,8 @@ pub(super) struct ClientConnection<'a> {
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
     pub(super) counts: Counts,
+    /// What it did in transition.
+    pub(super) observer: Observer,
     /// The state that the gauge of connection states holds for this connection.
     pub(super) shown_state: &'static str,
 }
@@ -115,6 +118,11 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
+    /// Where the client is.
+    pub(super) const fn client_address(&self) -> ClientAddress {
+        self.client_address
+    }
+
     /// As the session takes it.
     pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserName, UserLookup)]) -> Context<'c> {
         Context {
@@ -188,6 +196,7 @@ pub(super) async fn serve(
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),
+        observer: Observer::default(),
         shown_state: "unauthenticated",
     };
     server.metrics.connection_state(connection.shown_state, 1.0);

@@ -3,6 +3,7 @@
 mod answers;
 mod connection;
 mod open;
+mod readiness;
 mod registry;
 mod reload;
 pub mod snapshot;
@@ -25,6 +26,7 @@ use crate::admin::events::{configuration_warning, control, network};
 use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
+use crate::admin::readiness::RolesError;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
@@ -83,6 +85,7 @@ pub(crate) struct Server {
     pictures: watch::Receiver<Picture>,
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
+    readiness: crate::readiness::record::Record,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -122,11 +125,13 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
+        readiness: crate::readiness::record::Record::default(),
         registry: Arc::default(),
         randomness,
         read_settings,
     });
     reload::show(&server);
+    server.note_transition();
     let workers = Arc::new(Workers::start()?);
     tokio::spawn(watch_upstream(Arc::clone(&server), send_pictures));
     if let Some(listener) = admin {
@@ -307,7 +312,16 @@ async fn drain(server: &Arc<Server>, signals: &mut Signals) {
 impl http::Subject for Server {
     fn metrics(&self) -> String {
         reload::show_certificates(self);
+        self.show_readiness();
         self.metrics.render()
+    }
+
+    fn readiness(&self) -> String {
+        format!("{}\n", crate::admin::readiness::report(&self.readiness.report()))
+    }
+
+    async fn roles(&self, application: &str) -> Result<String, RolesError> {
+        Ok(format!("{}\n", self.recommended_roles(application).await?))
     }
 
     fn ready(&self) -> Result<(), String> {

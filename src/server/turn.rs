@@ -127,7 +127,13 @@ impl ClientConnection<'_> {
                     let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
                         return Ok(None);
                     };
-                    return Ok(authorize(permit, &command, request.envelope, &self.server.cursors).ok());
+                    let Ok(forwarding) = authorize(permit, &command, request.envelope, &self.server.cursors) else {
+                        return Ok(None);
+                    };
+                    let sequences = sequences(header, self.channel.incoming.available());
+                    // What can only be judged as a whole is read as a whole, as if it were enforced.
+                    let observed = self.observer.observe(self.server, &self.session, &self.surroundings, &command, sequences);
+                    return Ok(observed.is_ok().then_some(forwarding));
                 }
             };
             while self.channel.incoming.len() < wanted {
@@ -172,7 +178,12 @@ impl ClientConnection<'_> {
         let effect = self.step(&command).await?;
         Ok(match effect {
             Effect::Forward(permit) => match authorize(permit, &command, request.envelope, &self.server.cursors) {
-                Ok(forwarding) => Judged::Forward(forwarding),
+                Ok(forwarding) => {
+                    let header = Header::peek(message, MAX_MESSAGE_SIZE)?;
+                    let read = header.map_or(Sequences::Unread, |header| sequences(header, message));
+                    let _ = self.observer.observe(self.server, &self.session, &self.surroundings, &command, read);
+                    Judged::Forward(forwarding)
+                }
                 Err(Refused::Error(error)) => Judged::Refused(request.envelope, Refusal::Command(error)),
                 Err(_) => Judged::Refused(request.envelope, Refusal::Command(authz::text::not_authorized(&command))),
             },
@@ -250,6 +261,11 @@ fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, cursors:
         changes_users: authz::table::changes_users(canonical_name),
         by_nobody: nobody.then(|| command.name.to_owned()),
     })
+}
+
+/// The document sequences of a message of which this much is there.
+fn sequences(header: Header, bytes: &[u8]) -> Sequences<'_> {
+    head::sections(&header, bytes).map_or(Sequences::Unread, Sequences::Read)
 }
 
 /// How many bytes an `OP_COMPRESSED` says that it becomes.

@@ -12,7 +12,7 @@ use super::bytes::{i32_at, length, size};
 use super::checksum::CHECKSUM_LEN;
 use super::command::{Command, Protocol};
 use super::element::Elements;
-use super::header::Header;
+use super::header::{Header, opcode};
 use super::op_msg::{BODY, DOCUMENT_SEQUENCE, MAX_SEQUENCES, SECTIONS, envelope, flags};
 use super::request::{Envelope, Kind, Request, kind, parse};
 use super::{CloseReason, MAX_DOCUMENT_SIZE};
@@ -57,6 +57,15 @@ pub fn peek<'a>(header: &Header, bytes: &'a [u8]) -> Result<HeadState<'a>, Close
             None => whole(message, total),
         },
     }
+}
+
+/// The sections of an uncompressed `OP_MSG`, kinds and lengths included and without the checksum; `None` when not all of it is there.
+#[must_use]
+pub fn sections<'a>(header: &Header, bytes: &'a [u8]) -> Option<&'a [u8]> {
+    let message = bytes.get(..size(header.message_length)).filter(|_| header.opcode == opcode::MSG)?;
+    let envelope = envelope(header, flags(message).ok()??);
+    let end = if envelope.checksum { message.len().saturating_sub(CHECKSUM_LEN) } else { message.len() };
+    message.get(SECTIONS..end)
 }
 
 /// Leaves the message to [`parse`], once it is all there.

@@ -22,7 +22,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("tls", &["config", "x509"]),
     ("upstream", &["config", "keyfile", "net", "scram", "session", "tls", "wire"]),
     ("relay", &["authz", "net", "wire"]),
-    ("admin", &["config"]),
+    ("admin", &["authz", "config", "readiness"]),
     ("inspect", &["config", "keyfile", "server", "tls", "x509"]),
     ("arguments", &[]),
     ("certs", &["arguments"]),
