@@ -19,6 +19,10 @@ pub mod request;
 pub mod resource;
 pub mod rules;
 pub mod table;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 pub mod text;
 
 use std::sync::{Arc, LazyLock};

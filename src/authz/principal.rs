@@ -10,6 +10,7 @@ use crate::names::{RoleName, UserName};
 pub struct Principal {
     name: UserName,
     roles: Vec<RoleName>,
+    granted: Vec<RoleName>,
     privileges: Privileges,
     digest: [u8; 32],
 }
@@ -19,7 +20,13 @@ impl Principal {
     #[must_use]
     pub fn new(name: UserName, roles: Vec<RoleName>, privileges: Privileges) -> Self {
         let digest = Sha256::digest(name.to_string()).into();
-        Self { name, roles, privileges, digest }
+        Self { name, roles, granted: Vec::new(), privileges, digest }
+    }
+
+    /// The same with the roles that it was granted itself, without those that come by other roles.
+    #[must_use]
+    pub fn with_granted(self, granted: Vec<RoleName>) -> Self {
+        Self { granted, ..self }
     }
 
     /// A cluster member, `__system`@`local`: it may do everything.
@@ -38,6 +45,12 @@ impl Principal {
     #[must_use]
     pub fn roles(&self) -> &[RoleName] {
         &self.roles
+    }
+
+    /// Whether it was granted a role itself, and not by way of another role. Of its own roles everybody may see what they allow.
+    #[must_use]
+    pub fn was_granted(&self, role: &str, database: &str) -> bool {
+        self.granted.iter().any(|granted| granted.role == role && granted.database == database)
     }
 
     /// What it may do.

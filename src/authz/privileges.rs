@@ -23,6 +23,8 @@ pub struct Privileges {
     collections: HashMap<String, ActionSet>,
     /// `{db, collection}`, by database and collection.
     exact: HashMap<String, HashMap<String, ActionSet>>,
+    /// `{db, system_buckets}`: the buckets of time series, by database and name; an empty text is every one.
+    buckets: HashMap<String, HashMap<String, ActionSet>>,
 }
 
 impl Privileges {
@@ -67,15 +69,15 @@ impl Privileges {
                 actions.insert(action);
             }
         }
-        let resource = privilege.get_document("resource").ok()?;
-        if resource.get_bool("anyResource").unwrap_or_default() {
-            self.any_resource.extend(actions);
-        } else if resource.get_bool("cluster").unwrap_or_default() {
-            self.cluster.extend(actions);
-        } else {
-            let (database, collection) = (resource.get_str("db").ok()?, resource.get_str("collection").ok()?);
-            self.pattern(database, collection).extend(actions);
-        }
+        let set = match Pattern::read(privilege.get_document("resource").ok()?)? {
+            Pattern::AnyResource => &mut self.any_resource,
+            Pattern::Cluster => &mut self.cluster,
+            Pattern::Collection(database, collection) => self.pattern(database, collection),
+            Pattern::Buckets(database, name) => {
+                self.buckets.entry(database.to_owned()).or_default().entry(name.to_owned()).or_default()
+            }
+        };
+        set.extend(actions);
         Some(())
     }
 
@@ -110,7 +112,49 @@ impl Privileges {
                     (!is_system_collection(database, collection) && wide())
                         || self.exact.get(database).and_then(|all| all.get(collection)).is_some_and(|set| set.contains(action))
                         || self.collections.get(collection).is_some_and(|set| set.contains(action))
+                        || self.reaches_buckets(database, collection, action)
                 }
             }
     }
+
+    fn reaches_buckets(&self, database: &str, collection: &str, action: Action) -> bool {
+        if self.buckets.is_empty() {
+            return false;
+        }
+        let Some(name) = collection.strip_prefix("system.buckets.").filter(|name| !name.is_empty()) else { return false };
+        let of = |names: &HashMap<String, ActionSet>| {
+            [name, ""].iter().any(|name| names.get(*name).is_some_and(|set| set.contains(action)))
+        };
+        [database, ""].iter().any(|database| self.buckets.get(*database).is_some_and(of))
+    }
 }
+
+/// A resource as a privilege names it.
+enum Pattern<'a> {
+    AnyResource,
+    Cluster,
+    Collection(&'a str, &'a str),
+    Buckets(&'a str, &'a str),
+}
+
+impl<'a> Pattern<'a> {
+    /// Reads a resource; `None` for every form that is not mongod's own.
+    fn read(resource: &'a RawDocument) -> Option<Self> {
+        let fields: Vec<_> = resource.iter().collect::<Result<_, _>>().ok()?;
+        let text = |wanted: &str| fields.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| value.as_str());
+        match fields.as_slice() {
+            [(name, RawBsonRef::Boolean(true))] if *name == "anyResource" => Some(Self::AnyResource),
+            [(name, RawBsonRef::Boolean(true))] if *name == "cluster" => Some(Self::Cluster),
+            [(name, RawBsonRef::String(buckets))] if *name == "system_buckets" => Some(Self::Buckets("", buckets)),
+            [_, _] => match (text("db")?, text("collection"), text("system_buckets")) {
+                (database, Some(collection), None) => Some(Self::Collection(database, collection)),
+                (database, None, Some(buckets)) => Some(Self::Buckets(database, buckets)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -88,13 +88,16 @@ impl UserRecord {
         let name = text(user, "user").ok_or(UserDocumentError("user"))?;
         let database = text(user, "db").ok_or(UserDocumentError("db"))?;
         let credentials = document(user, "credentials").ok_or(UserDocumentError("credentials"))?;
-        let mut roles = read_roles(user).ok_or(UserDocumentError("inheritedRoles"))?;
+        let mut roles = read_roles(user, "inheritedRoles").ok_or(UserDocumentError("inheritedRoles"))?;
         roles.sort_by(|one, other| (&one.database, &one.role).cmp(&(&other.database, &other.role)));
         let privileges = value(user, "inheritedPrivileges").and_then(RawBsonRef::as_array);
         let privileges = Privileges::from_inherited(privileges.ok_or(UserDocumentError("inheritedPrivileges"))?);
         let name = UserName::new(name, database);
         Ok(Self {
-            principal: Arc::new(Principal::new(name.clone(), roles.clone(), privileges)),
+            principal: Arc::new(
+                Principal::new(name.clone(), roles.clone(), privileges)
+                    .with_granted(read_roles(user, "roles").unwrap_or_default()),
+            ),
             name,
             sha1: read_credential(credentials, Mechanism::ScramSha1)?,
             sha256: read_credential(credentials, Mechanism::ScramSha256)?,
@@ -111,7 +114,7 @@ impl UserRecord {
         roles.sort_by(|one, other| (&one.database, &one.role).cmp(&(&other.database, &other.role)));
         roles.dedup();
         let document = rawdoc! { "user": name.name.as_str(), "db": name.database.as_str() };
-        let principal = Arc::new(Principal::new(name.clone(), roles.clone(), Privileges::default()));
+        let principal = Arc::new(Principal::new(name.clone(), roles.clone(), Privileges::default()).with_granted(roles.clone()));
         Self { name, sha1: None, sha256: None, external: true, roles, principal, document, restrictions: Vec::new() }
     }
 
@@ -171,8 +174,8 @@ fn read_credential(credentials: &RawDocument, mechanism: Mechanism) -> Result<Op
         .map_err(|_| UserDocumentError("credentials"))
 }
 
-fn read_roles(user: &RawDocument) -> Option<Vec<RoleName>> {
-    let roles = value(user, "inheritedRoles")?.as_array()?;
+fn read_roles(user: &RawDocument, field: &str) -> Option<Vec<RoleName>> {
+    let roles = value(user, field)?.as_array()?;
     roles.into_iter().map(|role| read_role(role.ok()?.as_document()?)).collect()
 }
 

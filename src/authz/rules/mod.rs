@@ -4,6 +4,7 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.4, 8.5 and 9.
 
 pub(super) mod aggregate;
+mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
 pub(super) mod cursors;
