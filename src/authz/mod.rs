@@ -134,7 +134,11 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Re
 
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
 
-fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+/// Judges one command for somebody who holds something; those who may do everything pass at once, where only privileges count.
+///
+/// # Errors
+/// [`Refused`], when it must not be run.
+pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
     let row = table::find(request.canonical_name);
     if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
         return Ok(Granted::AsIs);
