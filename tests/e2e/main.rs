@@ -35,6 +35,8 @@ mod observability;
 #[cfg(test)]
 mod preauth;
 #[cfg(test)]
+mod readiness;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod restart;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::support::clients::Client;
 use super::support::connection::{Connection, code};
+use super::support::json::document;
 use super::support::mongod::Mongod;
 use super::support::process::Process;
 use super::support::scram::{Login, Mechanism, must_log_in};
@@ -113,15 +114,22 @@ fn the_record_names_exactly_who_would_break_and_the_recommended_roles_are_enough
     assert!(served.iter().all(|outcome| outcome["ok"] == true), "nothing is enforced in transition: {served:?}");
 
     let report = it.json(&[]);
-    assert_eq!((names(&report, "wouldBreak"), names(&report, "ready")), (vec!["billing".into(), "reports".into()], vec!["shop".into()]));
+    assert_eq!(
+        (names(&report, "wouldBreak"), names(&report, "ready")),
+        (vec!["billing".into(), "reports".into()], vec!["shop".into()])
+    );
     let billing = application(&report, "billing");
-    let denied: Vec<_> = billing["denied"].as_array().expect("a list").iter().map(|line| (&line["command"], &line["why"])).collect();
+    let denied: Vec<_> =
+        billing["denied"].as_array().expect("a list").iter().map(|line| (&line["command"], &line["why"])).collect();
     assert!(denied.len() >= 2 && denied.iter().all(|(_, why)| **why == "unauthenticated"), "{denied:?}");
     assert_eq!(billing["denied"][0]["address"], "127.0.0.1");
     assert!(billing["denied"][0]["driver"].as_str().is_some_and(|driver| driver.starts_with("nodejs")), "{billing}");
     let denied = &application(&report, "reports")["denied"];
     assert_eq!(denied.as_array().map(Vec::len), Some(1), "{denied}");
-    assert_eq!((&denied[0]["command"], &denied[0]["why"], &denied[0]["user"]), (&json!("insert"), &json!("missing privilege"), &json!("reporter@admin")));
+    assert_eq!(
+        (&denied[0]["command"], &denied[0]["why"], &denied[0]["user"]),
+        (&json!("insert"), &json!("missing privilege"), &json!("reporter@admin"))
+    );
     let missing = json!([{"resource": {"db": "app", "collection": "from_Python"}, "action": "insert"}]);
     assert_eq!(denied[0]["missing"], missing);
     assert_eq!(application(&report, "shop")["denied"], json!([]));
@@ -147,23 +155,20 @@ fn the_created_role_allows_what_the_application_did_and_no_more() {
     let billing = &APPLICATIONS[1];
     assert_eq!(billing.run(it.port)["ok"], true);
     let roles = it.json(&["--roles", "billing"]);
-    let command: Document = serde_json::from_value(roles["createRole"].clone()).expect("a command");
+    let command = document(&roles["createRole"]);
     let name = command.get_str("createRole").expect("a name").to_owned();
     let mut connection = Connection::plain(it.backend.port);
-    connection.must(with_database(command));
+    connection.must(command);
     connection.must(doc! {"createUser": "billing", "pwd": "b", "roles": [{"role": name, "db": "admin"}], "$db": "admin"});
     it.enforce();
     assert_eq!(Application { credentials: "billing:b@", ..*billing }.run(it.port)["ok"], true);
     let mut connection = Connection::plain(it.port);
     must_log_in(&mut connection, "billing", "admin", "b");
-    for denied in [doc! {"find": "seed", "$db": "app"}, doc! {"delete": "from_Node", "deletes": [{"q": {}, "limit": 0}], "$db": "app"}] {
+    for denied in
+        [doc! {"find": "seed", "$db": "app"}, doc! {"delete": "from_Node", "deletes": [{"q": {}, "limit": 0}], "$db": "app"}]
+    {
         assert_eq!(code(&connection.run(&denied).expect("a reply")), 13, "{denied}");
     }
-}
-
-fn with_database(mut command: Document) -> Document {
-    command.insert("$db", "admin");
-    command
 }
 
 #[test]
@@ -178,12 +183,16 @@ fn who_only_watches_is_not_named_and_who_fails_to_log_in_is() {
     let mut wrong = Connection::plain(it.port);
     wrong.must(hello("wrong"));
     let mechanism = Mechanism::Sha256;
-    let login = Login { mechanism, user: "alice", database: "admin", password: "no", skip_empty_exchange: true, speculative: false };
+    let login =
+        Login { mechanism, user: "alice", database: "admin", password: "no", skip_empty_exchange: true, speculative: false };
     login.run(&mut wrong).expect("replies");
     let report = it.json(&[]);
     assert_eq!((names(&report, "wouldBreak"), names(&report, "ready")), (vec!["wrong".into()], vec![]));
     let failed = &application(&report, "wrong")["failedLogins"][0];
-    assert_eq!((&failed["user"], &failed["mechanism"], &failed["count"]), (&json!("alice@admin"), &json!("SCRAM-SHA-256"), &json!(1)));
+    assert_eq!(
+        (&failed["user"], &failed["mechanism"], &failed["count"]),
+        (&json!("alice@admin"), &json!("SCRAM-SHA-256"), &json!(1))
+    );
     must_log_in(&mut wrong, "alice", "admin", "wonderland");
     assert_eq!(names(&it.json(&[]), "ready"), ["wrong"]);
     assert_eq!(it.readiness(&["--roles", "monitor"]).status.code(), Some(1));
