@@ -3,8 +3,10 @@
 //! Rules ask through a trait so that the same rules answer three questions: may this be done, what does this need (to recommend
 //! roles), and what would a reference say (in tests).
 
+use std::sync::Arc;
+
 use super::action::Action;
-use super::cursors::{CursorOwner, Cursors};
+use super::cursors::{CursorOwner, Cursors, Opened};
 use super::principal::Principal;
 use super::privileges::Privileges;
 use super::resource::Resource;
@@ -19,6 +21,11 @@ pub trait Grants {
 
     /// To whom an open cursor belongs, from the asker's side.
     fn cursor(&self, id: i64) -> CursorOwner;
+
+    /// How an open cursor was opened.
+    fn opened(&self, _id: i64) -> Option<Arc<Opened>> {
+        None
+    }
 }
 
 /// The real one: what somebody holds, and the cursors that are open.
@@ -59,5 +66,9 @@ impl Grants for Held<'_> {
 
     fn cursor(&self, id: i64) -> CursorOwner {
         self.cursors.owner(id, self.principal.map(Principal::name))
+    }
+
+    fn opened(&self, id: i64) -> Option<Arc<Opened>> {
+        self.cursors.opened(id)
     }
 }

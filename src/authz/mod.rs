@@ -11,13 +11,16 @@
 pub mod action;
 pub mod cursors;
 pub mod grants;
+mod metadata;
 pub(crate) mod namespace;
 pub mod needs;
 pub mod principal;
 pub mod privileges;
 pub mod request;
 pub mod resource;
+pub mod rewrite;
 pub mod rules;
+mod sessions;
 pub mod table;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -27,18 +30,21 @@ pub mod text;
 
 use std::sync::{Arc, LazyLock};
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
-use self::cursors::Cursors;
+use self::action::Action;
+use self::cursors::{Cursors, Opened};
 use self::grants::{Grants, Held};
 use self::namespace::Target;
 use self::principal::Principal;
 use self::privileges::Privileges;
 use self::request::Request;
 use self::resource::Resource;
+pub use self::rewrite::Rewrite;
 use self::rules::Granted;
 use self::table::{Needs, Row};
 use crate::error::CommandError;
+use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
 /// For whom a command is forwarded.
 #[derive(Clone, Debug)]
@@ -71,15 +77,6 @@ impl Permit {
     }
 }
 
-/// What of a command is changed on its way.
-#[derive(Debug)]
-pub enum Rewrite {
-    /// Nothing.
-    None,
-    /// The body is replaced by this one; the message's other sections stay.
-    Body(RawDocumentBuf),
-}
-
 /// A command that was judged and may be forwarded.
 #[derive(Debug)]
 #[must_use = "an allowed command has to be forwarded"]
@@ -89,6 +86,48 @@ pub struct Allowed {
 }
 
 impl Allowed {
+    /// Whether a message of `size` bytes with this body may be sent with what is changed of it.
+    #[must_use]
+    pub fn fits(&self, body: &RawDocument, size: usize) -> bool {
+        let before = body.as_bytes().len();
+        let after = match &self.rewrite {
+            Rewrite::None => return true,
+            Rewrite::Session(_) => before.saturating_add(rewrite::Splice::LEN),
+            Rewrite::Body(body) => body.as_bytes().len(),
+        };
+        are_legal(after, size.saturating_sub(before).saturating_add(after))
+    }
+
+    /// Makes such a message fit, should it not. A message that a driver filled up to the limit may be too long by the user's digest
+    /// alone, and gives up what the upstream can do without. `None` if there is no such thing.
+    #[must_use]
+    pub fn fitted(self, body: &RawDocument, size: usize) -> Option<Self> {
+        if self.fits(body, size) {
+            return Some(self);
+        }
+        let before = body.as_bytes().len();
+        let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?)?;
+        let after = lighter.as_bytes().len();
+        let size = size.saturating_sub(before).saturating_add(after);
+        are_legal(after, size).then_some(Self { rewrite: Rewrite::Body(lighter), ..self })
+    }
+
+    /// The digest of the user that is authenticated.
+    #[must_use]
+    pub fn digest(&self) -> Option<&[u8; 32]> {
+        match &self.subject {
+            Subject::Unrestricted(principal) => principal.as_deref().map(Principal::digest),
+            Subject::Authenticated(principal) => Some(principal.digest()),
+            Subject::LocalhostException => None,
+        }
+    }
+
+    /// Whether the logical session is given its user.
+    #[must_use]
+    pub const fn names_user(&self) -> bool {
+        matches!(self.subject, Subject::Authenticated(_))
+    }
+
     /// For whom.
     #[must_use]
     pub const fn subject(&self) -> &Subject {
@@ -100,6 +139,11 @@ impl Allowed {
     pub const fn rewrite(&self) -> &Rewrite {
         &self.rewrite
     }
+}
+
+fn are_legal(body: usize, message: usize) -> bool {
+    let within = |size: usize, most: u32| u32::try_from(size).is_ok_and(|size| size <= most);
+    within(body, MAX_DOCUMENT_SIZE) && within(message, MAX_MESSAGE_SIZE)
 }
 
 /// Why a command is not forwarded.
@@ -120,16 +164,47 @@ pub enum Refused {
 /// # Errors
 /// [`Refused`], when it must not be forwarded.
 pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Result<Allowed, Refused> {
-    let granted = match &permit.subject {
-        Subject::Unrestricted(_) => Granted::AsIs,
-        Subject::Authenticated(principal) => judge_held(request, Held::new(principal, cursors))?,
-        Subject::LocalhostException => judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors))?,
-    };
-    let rewrite = match granted {
-        Granted::AsIs => Rewrite::None,
-        Granted::Rewritten(body) => Rewrite::Body(body),
+    let body = request.body().as_bytes();
+    let rewrite = match &permit.subject {
+        Subject::Unrestricted(principal) => continued(principal.as_deref(), request, cursors)?,
+        Subject::Authenticated(principal) => {
+            let held = || Held::new(principal, cursors);
+            let session = sessions::find(body)?;
+            sessions::check(session, principal, || held().has(Resource::Cluster, Action::Impersonate))?;
+            let granted = judge_held(request, held())?;
+            let names_user = opened(request, cursors).is_none_or(|opened| opened.digest().is_some());
+            match granted {
+                Granted::AsIs if names_user => sessions::name_user(body, session, principal.digest())?,
+                Granted::AsIs => Rewrite::None,
+                Granted::Rewritten(body) => Rewrite::Body(sessions::name_user_in(body, principal.digest())?),
+            }
+        }
+        // mongod pays no attention to logical sessions here.
+        Subject::LocalhostException => match judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors))? {
+            Granted::AsIs => Rewrite::None,
+            Granted::Rewritten(body) => Rewrite::Body(body),
+        },
     };
     Ok(Allowed { subject: permit.subject, rewrite })
+}
+
+/// The cursor that a `getMore` continues.
+fn opened(request: &Request<'_>, cursors: &Cursors) -> Option<Arc<Opened>> {
+    (request.canonical_name == "getMore")
+        .then(|| rules::cursors::id(request.body().as_bytes()))
+        .flatten()
+        .and_then(|id| cursors.opened(id))
+}
+
+/// Where nothing is enforced no session is given a user, but a cursor that was opened in a user's session, before a reload ended
+/// the enforcement, is continued in it.
+fn continued(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cursors) -> Result<Rewrite, Refused> {
+    let Some(digest) = opened(request, cursors).and_then(|opened| opened.digest().copied()) else { return Ok(Rewrite::None) };
+    if principal.is_none_or(|principal| *principal.digest() != digest) {
+        return Ok(Rewrite::None);
+    }
+    let body = request.body().as_bytes();
+    sessions::name_user(body, sessions::find(body)?, &digest)
 }
 
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);
@@ -139,11 +214,14 @@ static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::loc
 /// # Errors
 /// [`Refused`], when it must not be run.
 pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
+    let impersonates = metadata::check(request.body(), &mut held)?;
     let row = table::find(request.canonical_name);
-    if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
-        return Ok(Granted::AsIs);
-    }
-    judge_row(row, request, &mut held)
+    let granted = if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
+        Granted::AsIs
+    } else {
+        judge_row(row, request, &mut held)?
+    };
+    if impersonates { metadata::without_impersonation(request.body(), granted) } else { Ok(granted) }
 }
 
 /// Judges one command for whoever answers for `grants`.
@@ -152,6 +230,16 @@ pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, 
 /// [`Refused`], when it must not be run.
 pub fn judge(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
     judge_row(table::find(request.canonical_name), request, grants)
+}
+
+/// Judges one command as [`authorize`] does for a user, and lets nothing through: for the would-deny record. Whose a logical session
+/// is does not count here: no driver names another user's.
+///
+/// # Errors
+/// [`Refused`], when it would not be run.
+pub fn rehearse(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
+    metadata::check(request.body(), grants)?;
+    judge(request, grants)
 }
 
 fn judge_row(row: Option<&Row>, request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {

@@ -278,7 +278,7 @@ pub const TABLE: &[Row] = &[
     row("invalidateUserCache", Cluster(InvalidateUserCache)).changes_users(),
     row("isMaster", Nothing),
     row("killAllSessions", Cluster(KillAnySession)),
-    row("killAllSessionsByPattern", Cluster(KillAnySession)),
+    row("killAllSessionsByPattern", By(sessions::kill_all_sessions_by_pattern)),
     row("killCursors", By(cursors::kill_cursors)).asked_of_everybody(),
     row("killOp", By(operations::kill_op)),
     row("killSessions", By(sessions::kill_sessions)).asked_of_everybody(),

@@ -56,6 +56,28 @@ impl Incoming {
         }
     }
 
+    /// Puts `new` in the place of the bytes that are there from `at` to `at + length`. Cheap at the front, however much follows.
+    pub fn replace(&mut self, at: usize, length: usize, new: &[u8]) {
+        let begin = self.used.saturating_add(at).min(self.bytes.len());
+        let end = begin.saturating_add(length).min(self.bytes.len());
+        let growth = new.len().saturating_sub(end.saturating_sub(begin));
+        if growth > 0 && growth <= self.used {
+            // What was used already leaves room in front: the few bytes before the change move, and what follows stays.
+            let used = self.used.saturating_sub(growth);
+            self.bytes.copy_within(self.used..begin, used);
+            let gap = self.bytes.get_mut(begin.saturating_sub(growth)..end).into_iter().flatten();
+            gap.zip(new).for_each(|(to, from)| *to = *from);
+            self.used = used;
+        } else {
+            self.bytes.splice(begin..end, new.iter().copied());
+        }
+    }
+
+    /// What is there, to be changed in its place.
+    pub fn available_mut(&mut self) -> &mut [u8] {
+        self.bytes.get_mut(self.used..).unwrap_or_default()
+    }
+
     /// Whether another read would stay within the room for bytes that nobody waits for yet.
     #[must_use]
     pub fn has_room(&self) -> bool {
@@ -153,6 +175,20 @@ mod tests {
         }
         seen.extend_from_slice(incoming.available());
         assert_eq!(seen, data);
+    }
+
+    #[test]
+    fn bytes_are_replaced_wherever_they_stand() {
+        for used in [0, 3, 100] {
+            for (at, length, new) in [(0, 0, "x"), (2, 3, "four"), (5, 0, ""), (1, 4, "y"), (9, 1, "end"), (10, 0, "more")] {
+                let mut incoming = Incoming::starting_with([&vec![b'.'; used][..], b"0123456789"].concat());
+                incoming.consume(used);
+                incoming.replace(at, length, new.as_bytes());
+                let mut expected = b"0123456789".to_vec();
+                expected.splice(at..at + length, new.bytes());
+                assert_eq!(incoming.available(), expected, "{used} {at} {length} {new}");
+            }
+        }
     }
 
     #[tokio::test]

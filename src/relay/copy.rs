@@ -3,7 +3,6 @@
 use std::io;
 
 use crate::net::channel::Channel;
-use crate::wire::checksum::Checksum;
 
 /// Which end of a copy broke.
 pub(super) enum Broken {
@@ -13,12 +12,15 @@ pub(super) enum Broken {
     Writing(io::Error),
 }
 
+/// Who looks at the bytes on their way.
+pub(super) type Seen<'a> = &'a mut (dyn FnMut(&[u8]) + Send);
+
 /// Moves `count` bytes, and shows them to `seen` on the way. Nothing is read ahead of what could be written.
 pub(super) async fn copy(
     from: &mut Channel,
     to: &mut Channel,
     mut count: usize,
-    mut seen: Option<&mut Checksum>,
+    mut seen: Option<Seen<'_>>,
 ) -> Result<(), Broken> {
     while count > 0 {
         if from.incoming.is_empty() && from.fill().await.map_err(Broken::Reading)? == 0 {
@@ -26,8 +28,8 @@ pub(super) async fn copy(
         }
         let available = from.incoming.available();
         let chunk = available.get(..count).unwrap_or(available);
-        if let Some(checksum) = seen.as_deref_mut() {
-            checksum.update(chunk);
+        if let Some(seen) = seen.as_deref_mut() {
+            seen(chunk);
         }
         to.write(chunk).await.map_err(Broken::Writing)?;
         let moved = chunk.len();

@@ -15,7 +15,7 @@ mod replies;
 mod request;
 
 pub(crate) use aside::aside;
-pub use replies::replies;
+pub use replies::{Observer, replies};
 pub use request::{forward, forward_whole};
 
 use std::io;

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::aside;
-use super::copy::{Broken, copy};
+use super::copy::{Broken, Seen, copy};
 use super::head::{self, HEAD_LEN};
 use super::{RelayError, ReplyForm};
 use crate::net::channel::Channel;
@@ -13,8 +13,19 @@ use crate::wire::compressed;
 use crate::wire::header::{HEADER_LEN, Header, opcode};
 use crate::wire::message::ReplyHead;
 
-/// Passes replies on until it is the client's turn again, and returns how many bytes they had. `before` is called when a reply
-/// has arrived and before the client gets any of it.
+/// Who looks at replies on their way.
+pub trait Observer: Send {
+    /// A reply has arrived; the client has nothing of it yet.
+    fn arrived(&mut self);
+
+    /// Whether [`Self::passes`] wants to be called.
+    fn watches(&self) -> bool;
+
+    /// The next bytes of the reply, from its header on, before the client gets them.
+    fn passes(&mut self, bytes: &[u8]);
+}
+
+/// Passes replies on until it is the client's turn again, and returns how many bytes they had. `observer` sees them.
 ///
 /// While a reply is due the client is watched: when it goes, the upstream connection is to be closed at once, so that mongod
 /// interrupts the operation.
@@ -25,19 +36,22 @@ pub async fn replies(
     client: &mut Channel,
     upstream: &mut Channel,
     form: ReplyForm,
-    mut before: impl FnMut(),
+    observer: &mut impl Observer,
 ) -> Result<u64, RelayError> {
     let mut moved = 0_u64;
     loop {
         let (header, more) = await_head(client, upstream).await?;
-        before();
+        observer.arrived();
         let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
         if form.compressor.is_some() {
-            Box::pin(whole(client, upstream, form, header, length)).await?;
+            Box::pin(whole(client, upstream, form, header, observer)).await?;
         } else if form.checksum && header.opcode == opcode::MSG {
-            Box::pin(with_checksum(client, upstream, header, length)).await?;
+            Box::pin(with_checksum(client, upstream, header, observer)).await?;
         } else {
-            copy(upstream, client, length, None).await.map_err(Broken::on_the_way_back)?;
+            let watches = observer.watches();
+            let mut seen = |bytes: &[u8]| observer.passes(bytes);
+            let seen: Option<Seen<'_>> = if watches { Some(&mut seen) } else { None };
+            copy(upstream, client, length, seen).await.map_err(Broken::on_the_way_back)?;
         }
         moved = moved.saturating_add(u64::from(header.message_length));
         if !more {
@@ -84,14 +98,25 @@ impl Broken {
 }
 
 /// Streams a reply and puts a checksum behind it.
-async fn with_checksum(client: &mut Channel, upstream: &mut Channel, header: Header, length: usize) -> Result<(), RelayError> {
+async fn with_checksum(
+    client: &mut Channel,
+    upstream: &mut Channel,
+    header: Header,
+    observer: &mut impl Observer,
+) -> Result<(), RelayError> {
+    let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
     upstream.fill_to(HEAD_LEN).await.map_err(RelayError::Upstream)?;
+    observer.passes(upstream.incoming.available().get(..HEAD_LEN).unwrap_or_default());
     let rewritten = head::with_checksum(header, upstream.incoming.available().get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
     upstream.incoming.consume(HEAD_LEN);
     let mut checksum = Checksum::new();
     checksum.update(&rewritten);
     client.write(&rewritten).await.map_err(RelayError::Client)?;
-    copy(upstream, client, length.saturating_sub(HEAD_LEN), Some(&mut checksum)).await.map_err(Broken::on_the_way_back)?;
+    let mut seen = |bytes: &[u8]| {
+        checksum.update(bytes);
+        observer.passes(bytes);
+    };
+    copy(upstream, client, length.saturating_sub(HEAD_LEN), Some(&mut seen)).await.map_err(Broken::on_the_way_back)?;
     client.write(&checksum.finish().to_le_bytes()).await.map_err(RelayError::Client)
 }
 
@@ -101,10 +126,12 @@ async fn whole(
     upstream: &mut Channel,
     form: ReplyForm,
     header: Header,
-    length: usize,
+    observer: &mut impl Observer,
 ) -> Result<(), RelayError> {
+    let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
     upstream.fill_to(length).await.map_err(RelayError::Upstream)?;
     let message = upstream.incoming.available().get(..length).unwrap_or_default();
+    observer.passes(message);
     let message = if form.checksum && header.opcode == opcode::MSG {
         let mut longer = head::with_checksum(header, message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
         longer.extend_from_slice(message.get(HEAD_LEN..).unwrap_or_default());

@@ -4,17 +4,21 @@ use super::RelayError;
 use super::copy::{Broken, copy};
 use super::head::{self, HEAD_LEN};
 use crate::authz::Allowed;
+use crate::authz::rewrite::{Rewrite, Splice, lengthen};
 use crate::net::channel::Channel;
+use crate::net::incoming::Incoming;
 use crate::wire::MAX_MESSAGE_SIZE;
 use crate::wire::checksum::{CHECKSUM_LEN, Checksum};
+use crate::wire::head::body_range;
 use crate::wire::header::{HEADER_LEN, Header};
 
-/// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives. `checksum`: whether it ends in one.
+/// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives. `checksum`: whether it ends in one;
+/// then it must not be one that is changed on the way. Its body has to be there.
 ///
 /// # Errors
 /// Either side ends, or the checksum is wrong; then the upstream was not given the whole message.
 pub async fn forward(
-    _allowed: Allowed,
+    allowed: Allowed,
     client: &mut Channel,
     upstream: &mut Channel,
     header: Header,
@@ -22,23 +26,64 @@ pub async fn forward(
 ) -> Result<u64, RelayError> {
     let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
     if checksum {
+        if !matches!(allowed.rewrite(), Rewrite::None) {
+            return Err(RelayError::Protocol("a message with a checksum was to be changed on the way".to_owned()));
+        }
         Box::pin(without_checksum(client, upstream, header, length)).await?;
-    } else {
-        copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)?;
+        return Ok(u64::from(header.message_length));
     }
-    Ok(u64::from(header.message_length))
+    let length = change(&mut client.incoming, length, &allowed)
+        .ok_or_else(|| RelayError::Protocol("a message that was to be changed has no body".to_owned()))?;
+    copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)?;
+    Ok(u64::try_from(length).unwrap_or(u64::MAX))
+}
+
+/// Changes a message of `length` bytes whose beginning is there; gives its new length.
+fn change(incoming: &mut Incoming, length: usize, allowed: &Allowed) -> Option<usize> {
+    let rewrite = allowed.rewrite();
+    let body = match rewrite {
+        Rewrite::None => return Some(length),
+        Rewrite::Session(_) | Rewrite::Body(_) => body_range(incoming.available(), length)?,
+    };
+    let changed = match rewrite {
+        Rewrite::None => length,
+        Rewrite::Session(splice) => {
+            incoming.replace(body.start.checked_add(splice.at())?, 0, &Splice::bytes(allowed.digest()?));
+            let message = incoming.available_mut();
+            for offset in splice.lengths() {
+                lengthen(message, body.start.checked_add(offset)?, Splice::LEN);
+            }
+            length.checked_add(Splice::LEN)?
+        }
+        Rewrite::Body(new) => {
+            let new = new.as_bytes();
+            incoming.replace(body.start, body.len(), new);
+            length.checked_sub(body.len())?.checked_add(new.len())?
+        }
+    };
+    let field = incoming.available_mut().first_chunk_mut()?;
+    *field = u32::try_from(changed).ok()?.to_le_bytes();
+    Some(changed)
 }
 
 /// Sends a message that is there as a whole. Its checksum, if it has one, was verified when it was parsed.
 ///
 /// # Errors
 /// The upstream ends.
-pub async fn forward_whole(_allowed: Allowed, upstream: &mut Channel, message: &[u8], checksum: bool) -> Result<u64, RelayError> {
+pub async fn forward_whole(allowed: Allowed, upstream: &mut Channel, message: &[u8], checksum: bool) -> Result<u64, RelayError> {
     let mut rest = message;
+    let mut bare: Vec<u8>;
     if checksum && let Ok(Some(header)) = Header::peek(message, MAX_MESSAGE_SIZE) {
-        let flags = message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default();
-        upstream.write(&head::without_checksum(header, flags)).await.map_err(RelayError::Upstream)?;
-        rest = message.get(HEAD_LEN..message.len().saturating_sub(CHECKSUM_LEN)).unwrap_or_default();
+        bare = head::without_checksum(header, message.get(HEADER_LEN..HEAD_LEN).unwrap_or_default());
+        bare.extend_from_slice(message.get(HEAD_LEN..message.len().saturating_sub(CHECKSUM_LEN)).unwrap_or_default());
+        rest = &bare;
+    }
+    let mut changed;
+    if !matches!(allowed.rewrite(), Rewrite::None) {
+        changed = Incoming::starting_with(rest.to_vec());
+        change(&mut changed, rest.len(), &allowed)
+            .ok_or_else(|| RelayError::Protocol("a message that was to be changed has no body".to_owned()))?;
+        rest = changed.available();
     }
     upstream.write(rest).await.map_err(RelayError::Upstream)?;
     Ok(u64::try_from(message.len()).unwrap_or(u64::MAX))
@@ -65,7 +110,7 @@ async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: 
     upstream.write(&rewritten).await.map_err(RelayError::Upstream)?;
 
     let middle = length.saturating_sub(HEAD_LEN + 1 + CHECKSUM_LEN);
-    copy(client, upstream, middle, Some(&mut checksum)).await.map_err(Broken::on_the_way_out)?;
+    copy(client, upstream, middle, Some(&mut |bytes| checksum.update(bytes))).await.map_err(Broken::on_the_way_out)?;
     client.fill_to(1 + CHECKSUM_LEN).await.map_err(RelayError::Client)?;
     let Some(&[last, a, b, c, d]) = client.incoming.available().first_chunk() else { return Err(RelayError::Checksum) };
     checksum.update(&[last]);

@@ -10,8 +10,7 @@ use tokio::time::Instant;
 use super::connection::{ClientConnection, End};
 use crate::admin::events::Login;
 use crate::admin::log::Severity;
-use crate::names::UserName;
-use crate::session::{Effect, Event, UserLookup};
+use crate::session::{Context, Effect, Event, UserLookup, UserRequest};
 use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
@@ -49,7 +48,9 @@ impl ClientConnection<'_> {
             let found = if is_even { self.look_up_evenly(&user).await? } else { self.look_up(&user).await? };
             users.push((user, found));
         }
-        let effect = self.session.step(command, &self.surroundings.context(&draw, &users));
+        let asks_for_any_user = self.session.asks_for_any_user(command, &self.surroundings.context(&draw, &[]));
+        let no_users = asks_for_any_user && Box::pin(self.has_nobody()).await?;
+        let effect = self.session.step(command, &Context { no_users, ..self.surroundings.context(&draw, &users) });
         if is_even {
             tokio::time::sleep_until(asked + whole_look_up_times(asked.elapsed())).await;
         }
@@ -72,7 +73,7 @@ impl ClientConnection<'_> {
         }
         if let Some(user) = self.session.state().stored_user().cloned() {
             let found = Box::pin(self.look_up(&user)).await?;
-            if let Some(event) = self.session.refresh_user(&found) {
+            if let Some(event) = self.session.refresh_user(&found, self.surroundings.addresses()) {
                 self.record(&event);
                 self.show_state();
             }
@@ -81,11 +82,21 @@ impl ClientConnection<'_> {
         Ok(())
     }
 
-    async fn look_up_evenly(&self, user: &UserName) -> Result<UserLookup, End> {
+    /// Whether the localhost exception is in force; said once in a process, as mongod does.
+    async fn has_nobody(&self) -> Result<bool, End> {
+        let nobody = self.server.users.has_nobody(&self.surroundings.snapshot.connector).await?;
+        if nobody && !self.server.localhost_exception_noted.swap(true, Ordering::Relaxed) {
+            let text = "note: no users configured in admin.system.users, allowing localhost access";
+            self.log.access(Severity::Info, 20248, text, json!({}));
+        }
+        Ok(nobody)
+    }
+
+    async fn look_up_evenly(&self, user: &UserRequest) -> Result<UserLookup, End> {
         Ok(self.server.users.look_up_evenly(&self.surroundings.snapshot.connector, user).await?)
     }
 
-    async fn look_up(&self, user: &UserName) -> Result<UserLookup, End> {
+    async fn look_up(&self, user: &UserRequest) -> Result<UserLookup, End> {
         Ok(self.server.users.look_up(&self.surroundings.snapshot.connector, user).await?)
     }
 
@@ -163,6 +174,11 @@ impl ClientConnection<'_> {
             Event::UserDropped { user } => {
                 let text = "The user was dropped; the connection is no longer authenticated";
                 self.log.access(Severity::Info, 9_000_012, text, json!({ "user": user.to_string() }));
+            }
+            Event::UserRestricted { user } => {
+                let text =
+                    "The user may not connect from this client's address any more; the connection is no longer authenticated";
+                self.log.access(Severity::Info, 9_000_014, text, json!({ "user": user.to_string() }));
             }
             Event::OtherUserThanAsked { asked, user } => {
                 let text = "Different user name was supplied to saslSupportedMechs";

@@ -9,19 +9,19 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::observe::Origin;
 use super::open::{self, Refused};
-use super::readiness::Observer;
+use super::readiness::Readiness;
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
 use super::{Server, unix_now_ms};
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::error::ErrorCode;
-use crate::names::UserName;
 use crate::net::channel::Channel;
 use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
-use crate::session::{ClientAddress, Context, Session, State, UpstreamPicture, UserLookup};
+use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
 use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::CloseReason;
@@ -95,12 +95,14 @@ pub(super) struct ClientConnection<'a> {
     pub(super) session: Session,
     /// What the user store's generation was when the session's user was last looked at.
     pub(super) users_generation: u64,
+    /// The command whose reply is watched.
+    pub(super) origin: Box<Origin>,
     /// Opened at the first forward.
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
     pub(super) counts: Counts,
     /// What it did in transition.
-    pub(super) observer: Observer,
+    pub(super) readiness: Readiness,
     /// The state that the gauge of connection states holds for this connection.
     pub(super) shown_state: &'static str,
 }
@@ -124,7 +126,7 @@ impl Surroundings {
     }
 
     /// As the session takes it.
-    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserName, UserLookup)]) -> Context<'c> {
+    pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserRequest, UserLookup)]) -> Context<'c> {
         Context {
             policy: &self.snapshot.policy,
             picture: &self.picture,
@@ -136,7 +138,13 @@ impl Surroundings {
             now_ms: unix_now_ms(),
             nonce,
             users,
+            no_users: false,
         }
+    }
+
+    /// Where the client is and what it connected to.
+    pub(super) fn addresses(&self) -> Addresses {
+        (self.client_address.ip(), self.server_address)
     }
 }
 
@@ -193,10 +201,11 @@ pub(super) async fn serve(
         log,
         place,
         users_generation: server.users.generation(),
+        origin: Box::default(),
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),
-        observer: Observer::default(),
+        readiness: Readiness::default(),
         shown_state: "unauthenticated",
     };
     server.metrics.connection_state(connection.shown_state, 1.0);

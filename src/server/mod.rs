@@ -2,6 +2,7 @@
 
 mod answers;
 mod connection;
+mod observe;
 mod open;
 mod readiness;
 mod registry;
@@ -12,6 +13,7 @@ mod turn;
 mod workers;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -86,6 +88,8 @@ pub(crate) struct Server {
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
     readiness: crate::readiness::record::Record,
+    /// Whether the log says already that the localhost exception was used.
+    localhost_exception_noted: AtomicBool,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -126,6 +130,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         log,
         pictures,
         readiness: crate::readiness::record::Record::default(),
+        localhost_exception_noted: AtomicBool::new(false),
         registry: Arc::default(),
         randomness,
         read_settings,
@@ -234,6 +239,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
         network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
         if up < 1.0 {
             server.users.forget();
+            server.cursors.forget_all();
             server.registry.wake_all(Wake::UpstreamLost);
         }
     };

@@ -24,13 +24,13 @@ const MOST_DATABASES: usize = 64;
 
 /// What one connection did in transition; costs nothing outside one.
 #[derive(Default)]
-pub(super) struct Observer {
+pub(super) struct Readiness {
     watch: Option<Box<Watch>>,
     /// Whether the client had said who it is when the watch was made.
     is_introduced: bool,
 }
 
-impl Observer {
+impl Readiness {
     /// Judges and counts a command that is forwarded in transition. Commands that need no authentication do not count, nor does what a
     /// cluster member does.
     ///
@@ -57,7 +57,7 @@ impl Observer {
         }
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let request = Request { command: *command, canonical_name, sequences };
-        let judging = Judging { rule: authz::judge, cursors: &server.cursors, now_ms: unix_now_ms() };
+        let judging = Judging { rule: authz::rehearse, cursors: &server.cursors, now_ms: unix_now_ms() };
         match watch.observe(&server.readiness, session.state().principal(), &request, judging)? {
             Outcome::Allowed => {}
             Outcome::Unauthenticated => server.metrics.would_deny_unauthenticated.increment(1),

@@ -131,6 +131,7 @@ fn policy(
         system_credentials,
         cluster_ip_source_allowlist: security.cluster_ip_source_allowlist.clone(),
         compressors: net.compressors.clone(),
+        localhost_exception: parameters.enable_localhost_auth_bypass,
         allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
     }
 }

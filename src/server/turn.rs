@@ -1,18 +1,22 @@
 //! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
 
+use bson::raw::RawDocument;
+
 use super::connection::{ClientConnection, End};
+use super::observe::AfterCommand;
 use super::registry::Control;
-use crate::authz::cursors::Cursors;
 use crate::authz::request::Sequences;
-use crate::authz::{self, Permit, Refused, Subject};
-use crate::relay::{self, RelayError, ReplyForm};
-use crate::session::Effect;
-use crate::wire::MAX_MESSAGE_SIZE;
-use crate::wire::command::Command;
+use crate::authz::{self, Permit, Refused, Rewrite, Subject};
+use crate::error::{CommandError, ErrorCode};
+use crate::relay::{self, Observer, RelayError, ReplyForm};
+use crate::session::{Effect, check_user_name};
+use crate::wire::checksum::CHECKSUM_LEN;
+use crate::wire::command::{Command, Protocol};
 use crate::wire::compressed::{self, Unwrapped};
 use crate::wire::head::{self, HeadState};
 use crate::wire::header::{HEADER_LEN, Header, opcode};
 use crate::wire::request::{self, Envelope, Refusal};
+use crate::wire::{MAX_MESSAGE_SIZE, SECTIONS};
 
 /// What a message turned out to be.
 enum Judged {
@@ -122,18 +126,36 @@ impl ClientConnection<'_> {
         while self.may_forward() {
             let wanted = match head::peek(&header, self.channel.incoming.available())? {
                 HeadState::NeedMore { total } => total,
-                HeadState::Ready { request, .. } => {
+                HeadState::Ready { request, consumed } => {
                     let Ok(command) = request.command else { return Ok(None) };
                     let Some(permit) = self.session.permit(command.name, &self.surroundings.snapshot.policy) else {
                         return Ok(None);
                     };
-                    let Ok(forwarding) = authorize(permit, &command, request.envelope, &self.server.cursors) else {
+                    let sequences = if is_body_alone(header, request.envelope, command.body, consumed) {
+                        Sequences::None
+                    } else {
+                        Sequences::Unread
+                    };
+                    let Ok(forwarding) = self.authorize(permit, &command, request.envelope, sequences) else {
                         return Ok(None);
                     };
-                    let sequences = sequences(header, self.channel.incoming.available());
+                    let sequences = match (sequences, whole_message(self.channel.incoming.available(), header)) {
+                        (Sequences::Unread, Some(message)) => self::sequences(&command, request.envelope, message),
+                        (sequences, _) => sequences,
+                    };
                     // What can only be judged as a whole is read as a whole, as if it were enforced.
-                    let observed = self.observer.observe(self.server, &self.session, &self.surroundings, &command, sequences);
-                    return Ok(observed.is_ok().then_some(forwarding));
+                    let observed = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
+                    if observed.is_err() {
+                        return Ok(None);
+                    }
+                    let changed = !matches!(forwarding.allowed.rewrite(), Rewrite::None);
+                    let size = usize::try_from(header.message_length).unwrap_or(usize::MAX);
+                    if changed && (request.envelope.checksum || !forwarding.allowed.fits(command.body, size)) {
+                        return Ok(None);
+                    }
+                    let access_control = self.surroundings.snapshot.policy.access_control;
+                    self.origin.prepare(access_control, &forwarding.allowed, &command);
+                    return Ok(Some(forwarding));
                 }
             };
             while self.channel.incoming.len() < wanted {
@@ -177,18 +199,61 @@ impl ClientConnection<'_> {
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
         Ok(match effect {
-            Effect::Forward(permit) => match authorize(permit, &command, request.envelope, &self.server.cursors) {
-                Ok(forwarding) => {
-                    let header = Header::peek(message, MAX_MESSAGE_SIZE)?;
-                    let read = header.map_or(Sequences::Unread, |header| sequences(header, message));
-                    let _ = self.observer.observe(self.server, &self.session, &self.surroundings, &command, read);
-                    Judged::Forward(forwarding)
+            Effect::Forward(permit) => {
+                let sequences = sequences(&command, request.envelope, message);
+                match self.authorize(permit, &command, request.envelope, sequences) {
+                    Ok(forwarding) => {
+                        let _ = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
+                        self.fitted(forwarding, &command, message.len())
+                    }
+                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
                 }
-                Err(Refused::Error(error)) => Judged::Refused(request.envelope, Refusal::Command(error)),
-                Err(_) => Judged::Refused(request.envelope, Refusal::Command(authz::text::not_authorized(&command))),
-            },
+            }
             other => Judged::Local(request.envelope, other),
         })
+    }
+
+    /// A message of `size` bytes that is there as a whole and may be forwarded, if that is possible with what is changed of it.
+    fn fitted(&mut self, forwarding: Forwarding, command: &Command<'_>, size: usize) -> Judged {
+        let access_control = self.surroundings.snapshot.policy.access_control;
+        self.origin.prepare(access_control, &forwarding.allowed, command);
+        let envelope = forwarding.envelope;
+        match forwarding.allowed.fitted(command.body, size) {
+            Some(allowed) => Judged::Forward(Forwarding { allowed, ..forwarding }),
+            None => {
+                let text = "the message has no room for the digest of its user";
+                Judged::Refused(envelope, Refusal::Command(CommandError::new(ErrorCode::BSONObjectTooLarge, text)))
+            }
+        }
+    }
+
+    /// The answer to a command that was refused.
+    async fn refusal(&self, command: &Command<'_>, refused: Refused) -> Result<Effect, End> {
+        let refused = match refused {
+            Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            other => other,
+        };
+        let context = self.surroundings.context(&|| [0; 24], &[]);
+        Ok(Effect::Reply { body: self.session.refusal(command, refused, &context), events: Vec::new() })
+    }
+
+    /// Judges a command that the session would forward.
+    fn authorize(
+        &self,
+        permit: Permit,
+        command: &Command<'_>,
+        envelope: Envelope,
+        sequences: Sequences<'_>,
+    ) -> Result<Forwarding, Refused> {
+        let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
+        let canonical_name = authz::table::canonical_name(command.name);
+        let request = authz::request::Request { command: *command, canonical_name, sequences };
+        let allowed = authz::authorize(permit, &request, &self.server.cursors)?;
+        let changes_users = authz::table::changes_users(canonical_name);
+        if changes_users {
+            check_user_name(command, &self.surroundings.snapshot.policy)?;
+        }
+        Ok(Forwarding { envelope, allowed, changes_users, by_nobody: nobody.then(|| command.name.to_owned()) })
     }
 
     async fn execute(&mut self, header: Header, judged: Judged, message: &[u8]) -> Result<(), End> {
@@ -221,19 +286,17 @@ impl ClientConnection<'_> {
         self.server.metrics.operations_forwarded.increment(1);
         self.server.metrics.bytes_to_upstream.increment(moved);
         self.moved.requests = self.moved.requests.saturating_add(moved);
+        let mut observer =
+            AfterCommand { users: &self.server.users, changes_users, cursors: &self.server.cursors, origin: &mut self.origin };
         if changes_users {
             self.server.users.forget();
         }
         if envelope.more_to_come {
+            observer.arrived();
             return Ok(());
         }
         let form = ReplyForm { compressor: envelope.compressor, checksum: envelope.checksum && !self.channel.stream.is_tls() };
-        let users = &self.server.users;
-        let moved = relay::replies(&mut self.channel, channel, form, || {
-            if changes_users {
-                users.forget();
-            }
-        });
+        let moved = relay::replies(&mut self.channel, channel, form, &mut observer);
         let moved = unless_lost(&self.place.control, moved).await?;
         self.server.metrics.bytes_to_clients.increment(moved);
         self.moved.replies = self.moved.replies.saturating_add(moved);
@@ -250,22 +313,37 @@ async fn unless_lost(control: &Control, work: impl Future<Output = Result<u64, R
     }
 }
 
-fn authorize(permit: Permit, command: &Command<'_>, envelope: Envelope, cursors: &Cursors) -> Result<Forwarding, Refused> {
-    let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
-    let canonical_name = authz::table::canonical_name(command.name);
-    let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::Unread };
-    let allowed = authz::authorize(permit, &request, cursors)?;
-    Ok(Forwarding {
-        envelope,
-        allowed,
-        changes_users: authz::table::changes_users(canonical_name),
-        by_nobody: nobody.then(|| command.name.to_owned()),
-    })
+/// Whether the body is all that a message has.
+fn is_body_alone(header: Header, envelope: Envelope, body: &RawDocument, consumed: usize) -> bool {
+    let checksum = if envelope.checksum { CHECKSUM_LEN } else { 0 };
+    let ends_there = consumed.checked_add(checksum) == usize::try_from(header.message_length).ok();
+    let begins_there = consumed.checked_sub(body.as_bytes().len()) == SECTIONS.checked_add(1);
+    ends_there && begins_there
 }
 
-/// The document sequences of a message of which this much is there.
-fn sequences(header: Header, bytes: &[u8]) -> Sequences<'_> {
-    head::sections(&header, bytes).map_or(Sequences::Unread, Sequences::Read)
+/// The message, if it is there as a whole.
+fn whole_message(available: &[u8], header: Header) -> Option<&[u8]> {
+    available.get(..usize::try_from(header.message_length).ok()?)
+}
+
+/// The document sequences of a message that is there as a whole.
+fn sequences<'m>(command: &Command<'_>, envelope: Envelope, message: &'m [u8]) -> Sequences<'m> {
+    if envelope.protocol == Protocol::Query {
+        return Sequences::None;
+    }
+    let checksum = if envelope.checksum { CHECKSUM_LEN } else { 0 };
+    let sections = message.len().checked_sub(checksum).and_then(|end| message.get(SECTIONS..end)).unwrap_or_default();
+    if command.body.as_bytes().len().checked_add(1) == Some(sections.len()) { Sequences::None } else { Sequences::Read(sections) }
+}
+
+/// The text for somebody without the privileges. It can be long: of a large command it is made on another thread.
+async fn not_authorized(command: &Command<'_>) -> std::io::Result<CommandError> {
+    let Command { protocol, exhaust_allowed, .. } = *command;
+    let (name, database, body) = (command.name.to_owned(), command.database.to_owned(), command.body.to_owned());
+    relay::aside(body.as_bytes().len(), move || {
+        authz::text::not_authorized(&Command { name: &name, database: &database, body: &body, protocol, exhaust_allowed })
+    })
+    .await
 }
 
 /// How many bytes an `OP_COMPRESSED` says that it becomes.

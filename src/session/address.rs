@@ -13,6 +13,12 @@ pub enum ClientAddress {
 }
 
 impl ClientAddress {
+    /// Whether the client is on this host, as the localhost exception sees it.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.ip().is_none_or(|ip| ip.is_loopback())
+    }
+
     /// The IP address; `None` for a unix socket.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
@@ -36,6 +42,23 @@ impl fmt::Display for ClientAddress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_loopback_network_and_a_unix_socket_are_on_this_host() {
+        for (address, expected) in [
+            ("127.0.0.1:1", true),
+            ("127.9.8.7:1", true),
+            ("[::1]:1", true),
+            ("[::ffff:127.0.0.1]:1", true),
+            ("10.0.0.1:1", false),
+            ("[::ffff:10.0.0.1]:1", false),
+            ("[fe80::1]:1", false),
+            ("0.0.0.0:1", false),
+        ] {
+            assert_eq!(ClientAddress::Tcp(address.parse().unwrap()).is_loopback(), expected, "{address}");
+        }
+        assert!(ClientAddress::Unix.is_loopback());
+    }
 
     #[test]
     fn an_address_is_printed_as_whatsmyuri_prints_it() {

@@ -66,6 +66,11 @@ pub enum Event {
         /// Who.
         user: UserName,
     },
+    /// The user's authentication restrictions, or those of a role, do not let this client in any more.
+    UserRestricted {
+        /// Who.
+        user: UserName,
+    },
     /// The user was dropped or made anew, so that the session is no longer authenticated.
     UserDropped {
         /// Who.

@@ -44,6 +44,10 @@ fn wrong_type(text: String) -> CommandError {
 
 /// The part before the database name is looked at.
 pub(super) fn check_request(body: &RawDocument, situation: Situation) -> Result<(), CommandError> {
+    if element(body, "mayBypassWriteBlocking").is_some() && !situation.trusted {
+        let text = "Client is not properly authorized to propagate mayBypassWriteBlocking";
+        return Err(CommandError::new(ErrorCode::Location(6_317_500), text));
+    }
     check_read_preference(body)?;
     if let Some(client) = element(body, "$client") {
         client_metadata::check(&client)?;
@@ -82,6 +86,12 @@ pub(super) fn check_session(body: &RawDocument, situation: Situation, uid: Optio
         let text = "'startTransaction' field requires 'autocommit' field to also be specified";
         return Err(CommandError::new(ErrorCode::InvalidOptions, text));
     }
+    Ok(())
+}
+
+/// No command that doorward answers itself takes part in a transaction.
+pub(super) fn check_transaction(body: &RawDocument) -> Result<(), CommandError> {
+    let has = |name| value(body, name).is_some();
     if has("autocommit") {
         let text = "This command is not supported in transactions";
         return Err(CommandError::new(ErrorCode::OperationNotSupportedInTransaction, text));

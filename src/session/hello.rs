@@ -12,7 +12,7 @@ use super::picture::{TopologyVersion, UpstreamPicture, copy_without};
 use super::sasl::{self, Conversation};
 use super::users::UserLookup;
 use super::values::{document, element, elements, integer, is_true, text, type_name, value};
-use super::{AwaitTopology, Context, Request, Session, client_metadata, commands, x509};
+use super::{AwaitTopology, Context, Request, Session, UserRequest, client_metadata, commands, x509};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::Mechanism;
@@ -75,13 +75,16 @@ fn user_asked_for(body: &RawDocument) -> Result<Option<UserName>, CommandError> 
 }
 
 /// Whose records a hello needs.
-pub(super) fn users_wanted(body: &RawDocument, context: &Context<'_>) -> Vec<UserName> {
+pub(super) fn users_wanted(body: &RawDocument, context: &Context<'_>) -> Vec<UserRequest> {
     let mut users = Vec::new();
-    users.extend(user_asked_for(body).ok().flatten().filter(|user| !user.is_system()));
+    users.extend(user_asked_for(body).ok().flatten().filter(|user| !user.is_system()).map(UserRequest::from));
     if let Some(request) = document(body, "speculativeAuthenticate") {
         let first = elements(request).next().and_then(Result::ok).map(|element| element.key().as_str());
         users.extend(match first {
-            Some("saslStart") => text(request, "db").and_then(|database| sasl::user_wanted(request, database, context)),
+            Some("saslStart") => {
+                let user = text(request, "db").and_then(|database| sasl::user_wanted(request, database, context));
+                user.map(UserRequest::from)
+            }
             Some("authenticate") => x509::user_wanted(request, context),
             _ => None,
         });
@@ -230,7 +233,7 @@ fn supported_mechanisms(user: &UserName, context: &Context<'_>) -> Option<Vec<&'
         return Some(if policy.accepts_keyfile_members() { vec![Mechanism::ScramSha256.name()] } else { Vec::new() });
     }
     let enabled = MECHANISMS.into_iter().filter(|mechanism| policy.is_enabled(mechanism.name()));
-    match context.user(user) {
+    match context.user(&user.clone().into()) {
         UserLookup::Found(record) => {
             Some(enabled.filter(|mechanism| record.credential(*mechanism).is_some()).map(Mechanism::name).collect())
         }

@@ -15,10 +15,13 @@ mod event;
 mod generic;
 mod hello;
 mod local;
+mod member_names;
 mod picture;
 mod policy;
+mod refusal;
 mod sasl;
 mod state;
+mod user_request;
 mod users;
 mod values;
 mod x509;
@@ -32,15 +35,16 @@ use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
 pub use self::address::ClientAddress;
 pub use self::event::Event;
+pub use self::member_names::check_user_name;
 pub use self::picture::{CommandDescription, PictureError, TopologyVersion, UpstreamPicture};
 pub use self::policy::{MONGODB_X509, Policy};
 use self::sasl::Conversation;
 use self::state::Evidence;
-pub use self::state::{AuthenticatedMember, AuthenticatedUser, State};
+pub use self::state::{Addresses, AuthenticatedMember, AuthenticatedUser, State};
+pub use self::user_request::UserRequest;
 pub use self::users::{UserDocumentError, UserLookup, UserRecord};
 use crate::authz::{Permit, Subject};
 use crate::error::{CommandError, ErrorCode};
-use crate::names::UserName;
 use crate::wire::command::Command;
 use crate::x509::peer::PeerIdentity;
 
@@ -66,14 +70,21 @@ pub struct Context<'a> {
     /// Draws 24 random bytes.
     pub nonce: &'a dyn Fn() -> [u8; 24],
     /// The users that [`Session::users_wanted`] asked for.
-    pub users: &'a [(UserName, UserLookup)],
+    pub users: &'a [(UserRequest, UserLookup)],
+    /// Whether the upstream has neither a user nor a role, as [`Session::asks_for_any_user`] wanted to know; false when not known.
+    pub no_users: bool,
 }
 
 impl Context<'_> {
     /// A user that was looked up; one that was not is unknown.
-    fn user(&self, name: &UserName) -> UserLookup {
-        let found = self.users.iter().find(|(user, _)| user == name);
+    fn user(&self, request: &UserRequest) -> UserLookup {
+        let found = self.users.iter().find(|(user, _)| user == request);
         found.map_or(UserLookup::NotFound, |(_, lookup)| lookup.clone())
+    }
+
+    /// Where the client is and what it connected to.
+    fn addresses(&self) -> Addresses {
+        (self.client_address.ip(), self.server_address)
     }
 }
 
@@ -187,20 +198,32 @@ impl Session {
     /// Which users have to be looked up before [`step`](Self::step) can judge this command; the users of `context` are not looked
     /// at. A lookup that fails (not one that finds nobody) must close the connection.
     #[must_use]
-    pub fn users_wanted(&self, command: &Command<'_>, context: &Context<'_>) -> Vec<UserName> {
+    pub fn users_wanted(&self, command: &Command<'_>, context: &Context<'_>) -> Vec<UserRequest> {
         match commands::canonical_name(command.name) {
             "hello" | "isMaster" => hello::users_wanted(command.body, context),
-            "saslStart" => sasl::user_wanted(command.body, command.database, context).into_iter().collect(),
+            "saslStart" => {
+                sasl::user_wanted(command.body, command.database, context).into_iter().map(UserRequest::from).collect()
+            }
             "authenticate" => x509::user_wanted(command.body, context).into_iter().collect(),
             "connectionStatus" => self.state.stored_user().into_iter().cloned().collect(),
             _ => Vec::new(),
         }
     }
 
+    /// Whether it has to be known if the upstream has any user or role, before [`step`](Self::step) can judge this command: only the
+    /// localhost exception may let it pass.
+    #[must_use]
+    pub fn asks_for_any_user(&self, command: &Command<'_>, context: &Context<'_>) -> bool {
+        let policy = context.policy;
+        let in_force = policy.localhost_exception && policy.enforces_authentication() && !self.state.is_authenticated();
+        let requires_auth = || commands::find(context.picture, command.name).is_ok_and(|known| known.requires_auth);
+        in_force && context.client_address.is_loopback() && requires_auth()
+    }
+
     /// Takes note of what the user store says of the authenticated user now: its roles may have changed. If the user was dropped,
-    /// or dropped and made anew, the session is not authenticated any more.
-    pub fn refresh_user(&mut self, lookup: &UserLookup) -> Option<Event> {
-        self.state.refresh(lookup)
+    /// or dropped and made anew, or may not connect from here any more, the session is not authenticated any more.
+    pub fn refresh_user(&mut self, lookup: &UserLookup, addresses: Addresses) -> Option<Event> {
+        self.state.refresh(lookup, addresses)
     }
 
     /// Judges one command.
@@ -253,16 +276,16 @@ impl Session {
         if let Some(permit) = self.permit(command.name, context.policy) {
             return Ok(Outcome::Forward(permit));
         }
-        commands::check_dots(command.database)?;
-        let known = commands::find(context.picture, command.name)?;
-        commands::check_api_parameters(command.body, known)?;
-        let refuse = |text: String| Err(CommandError::new(ErrorCode::Unauthorized, text));
-        if known.admin_only && command.database != "admin" {
-            return refuse(format!("{} may only be run against the admin database.", known.name));
-        }
+        let known = refusal::check_command(command, context)?;
         let must_authenticate = context.policy.enforces_authentication() && !self.state.is_authenticated();
         if known.requires_auth && must_authenticate {
-            return refuse(format!("command {} requires authentication", known.name));
+            if !(context.no_users && self.asks_for_any_user(command, context)) {
+                let text = format!("command {} requires authentication", known.name);
+                return Err(CommandError::new(ErrorCode::Unauthorized, text));
+            }
+            if !commands::is_always_local(command.name) {
+                return Ok(Outcome::Forward(Permit::issue(Subject::LocalhostException)));
+            }
         }
         let name = known.name.as_str();
         self.check_arguments(command, name, context)?;
@@ -283,14 +306,19 @@ impl Session {
             "authenticate" => x509::check_authenticate(body, false)?,
             _ => local::check_arguments(name, body)?,
         }
+        let situation = self.situation(context);
+        generic::check_request(body, situation)?;
+        generic::check_session(body, situation, self.state.digest().as_deref())?;
+        generic::check_transaction(body)
+    }
+
+    fn situation(&self, context: &Context<'_>) -> generic::Situation {
         let free = !context.policy.enforces_authentication();
-        let situation = generic::Situation {
+        generic::Situation {
             replica_set_member: context.picture.is_replica_set_member(),
             judges_sessions: free || self.state.is_authenticated(),
             trusted: free || matches!(self.state, State::Member(_)),
-        };
-        generic::check_request(body, situation)?;
-        generic::check_session(body, situation, self.state.digest().as_deref())
+        }
     }
 
     fn run(
@@ -312,9 +340,8 @@ impl Session {
             "authenticate" => self.authenticate(Request::of(command), context, events)?,
             "connectionStatus" => {
                 if let Some(user) = self.state.stored_user().cloned() {
-                    events.extend(
-                        context.users.iter().find(|(name, _)| *name == user).and_then(|(_, found)| self.refresh_user(found)),
-                    );
+                    let found = context.users.iter().find(|(request, _)| *request == user);
+                    events.extend(found.and_then(|(_, found)| self.refresh_user(found, context.addresses())));
                 }
                 return Ok(Outcome::Reply(self.connection_status(command.body)));
             }

@@ -37,6 +37,8 @@ pub struct Policy {
     pub cluster_ip_source_allowlist: Option<Vec<Cidr>>,
     /// `net.compression.compressors`; empty for `disabled`.
     pub compressors: Vec<String>,
+    /// `enableLocalhostAuthBypass`.
+    pub localhost_exception: bool,
     /// `allowRolesFromX509Certificates`.
     pub allow_roles_from_x509_certificates: bool,
 }
@@ -46,6 +48,12 @@ impl Policy {
     #[must_use]
     pub const fn enforces_authentication(&self) -> bool {
         self.access_control && !self.transition_to_auth
+    }
+
+    /// Whether a user may not have this name, because it is a cluster member's.
+    #[must_use]
+    pub fn reserves(&self, user_name: &str) -> bool {
+        self.enforce_user_cluster_separation && self.membership.as_ref().is_some_and(|rule| rule.is_member_name(user_name))
     }
 
     /// Whether cluster members may authenticate with the keyfile.

@@ -182,7 +182,7 @@ fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, conte
         .as_ref()
         .map(|secret| Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism))));
     let unknown = |error| decoy.map_or(Err(error), |decoy| Ok((vec![decoy], None)));
-    match context.user(user) {
+    match context.user(&user.clone().into()) {
         // A name that is not UTF-8 is nobody's; `user` holds it with replacement characters, which could be somebody's.
         UserLookup::Found(record) if first.user_name().is_some() => match record.credential(mechanism) {
             Some(credential) => Ok((vec![Arc::clone(credential)], Some(record))),

@@ -2,11 +2,12 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 2.7; `architecture`, section 4.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::event::Event;
 use super::users::{UserLookup, UserRecord};
-use super::{Context, Session};
+use super::{Context, Session, UserRequest, x509};
 use crate::authz::principal::Principal;
 use crate::error::{CommandError, ErrorCode};
 use crate::names::UserName;
@@ -18,6 +19,9 @@ pub(super) enum Evidence<'a> {
     Scram(Proof),
     Certificate(&'a PeerIdentity),
 }
+
+/// The client's address and the one that it connected to; `None` is a unix socket.
+pub type Addresses = (Option<IpAddr>, Option<IpAddr>);
 
 /// Who is authenticated.
 #[derive(Debug, Default)]
@@ -35,8 +39,8 @@ pub enum State {
 #[derive(Debug)]
 pub struct AuthenticatedUser {
     record: Arc<UserRecord>,
-    /// The roles are the certificate's; the user store is not asked.
-    from_certificate: bool,
+    /// How the user store is asked for it again.
+    request: UserRequest,
 }
 
 /// A cluster member that proved to be one.
@@ -82,11 +86,11 @@ impl State {
         !matches!(self, Self::Unauthenticated)
     }
 
-    /// The authenticated user, if the user store knows it: neither a member nor one whose roles are in the certificate.
+    /// How the user store is asked for the authenticated user; it does not know members.
     #[must_use]
-    pub fn stored_user(&self) -> Option<&UserName> {
+    pub const fn stored_user(&self) -> Option<&UserRequest> {
         match self {
-            Self::User(user) if !user.from_certificate => Some(user.name()),
+            Self::User(user) => Some(&user.request),
             _ => None,
         }
     }
@@ -96,20 +100,21 @@ impl State {
         self.principal().map(|principal| principal.digest().to_vec())
     }
 
-    pub(super) fn refresh(&mut self, lookup: &UserLookup) -> Option<Event> {
+    pub(super) fn refresh(&mut self, lookup: &UserLookup, (client, server): Addresses) -> Option<Event> {
         let Self::User(user) = self else { return None };
-        match lookup {
-            _ if user.from_certificate => None,
+        let name = user.name().clone();
+        let event = match lookup {
             UserLookup::Found(record) if user.record.is_same_user(record) => {
-                user.record = Arc::clone(record);
-                None
+                if record.may_connect(client, server) {
+                    user.record = Arc::clone(record);
+                    return None;
+                }
+                Event::UserRestricted { user: name }
             }
-            _ => {
-                let name = user.name().clone();
-                *self = Self::Unauthenticated;
-                Some(Event::UserDropped { user: name })
-            }
-        }
+            _ => Event::UserDropped { user: name },
+        };
+        *self = Self::Unauthenticated;
+        Some(event)
     }
 }
 
@@ -146,8 +151,11 @@ impl Session {
             let reason = "the user's authentication restrictions are not met".to_owned();
             return Err((CommandError::authentication_failed(), reason));
         }
-        let from_certificate = matches!(evidence, Evidence::Certificate(peer) if !peer.roles.is_empty() && context.policy.allow_roles_from_x509_certificates);
-        self.state = State::User(AuthenticatedUser { record: Arc::clone(record), from_certificate });
+        let request = match evidence {
+            Evidence::Scram(_) => record.name.clone().into(),
+            Evidence::Certificate(peer) => x509::user_request(peer, context),
+        };
+        self.state = State::User(AuthenticatedUser { record: Arc::clone(record), request });
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub enum UserLookup {
 /// A user document that can not be used. The user can then not log in, which is the safe side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the user document's field {0} is missing or can not be read")]
-pub struct UserDocumentError(&'static str);
+pub struct UserDocumentError(pub(super) &'static str);
 
 /// Where a user may connect from and to; both lists empty is anywhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -108,14 +108,20 @@ impl UserRecord {
         })
     }
 
-    /// A user that exists by its certificate alone, with the roles that the certificate gives.
-    #[must_use]
-    pub fn from_certificate(name: UserName, mut roles: Vec<RoleName>) -> Self {
-        roles.sort_by(|one, other| (&one.database, &one.role).cmp(&(&other.database, &other.role)));
-        roles.dedup();
-        let document = rawdoc! { "user": name.name.as_str(), "db": name.database.as_str() };
-        let principal = Arc::new(Principal::new(name.clone(), roles.clone(), Privileges::default()).with_granted(roles.clone()));
-        Self { name, sha1: None, sha256: None, external: true, roles, principal, document, restrictions: Vec::new() }
+    /// A user that exists by its certificate alone; `fragment` is what the upstream made of the certificate's roles.
+    ///
+    /// # Errors
+    /// As of [`Self::from_users_info`].
+    pub fn from_fragment(name: UserName, fragment: &RawDocument) -> Result<Self, UserDocumentError> {
+        let mut user = rawdoc! {
+            "user": name.name.as_str(), "db": name.database.as_str(), "credentials": {}, "authenticationRestrictions": [],
+        };
+        for element in fragment.iter_elements().filter_map(Result::ok) {
+            if let (false, Ok(value)) = (["user", "db", "credentials"].contains(&element.key().as_str()), element.value()) {
+                user.append(element.key(), RawBson::from(value));
+            }
+        }
+        Self::from_users_info(&user)
     }
 
     /// The credential for a mechanism.

@@ -14,7 +14,7 @@ use super::policy::MONGODB_X509;
 use super::sasl::Conversation;
 use super::users::{UserLookup, UserRecord};
 use super::values::text;
-use super::{Context, Evidence, Request, Session};
+use super::{Context, Evidence, Request, Session, UserRequest};
 use crate::error::{CommandError, ErrorCode};
 use crate::names::{EXTERNAL, UserName};
 use crate::scram::Mechanism;
@@ -34,13 +34,19 @@ pub(super) fn check_authenticate(body: &RawDocument, speculative: bool) -> Resul
     check_command("authenticate", body, fields, Unknown::Refused)
 }
 
-/// Whose record an `authenticate` needs; `None` when it fails before, for a member, and when the certificate brings its roles.
-pub(super) fn user_wanted(body: &RawDocument, context: &Context<'_>) -> Option<UserName> {
+/// Whose record an `authenticate` needs; `None` when it fails before, and for a member.
+pub(super) fn user_wanted(body: &RawDocument, context: &Context<'_>) -> Option<UserRequest> {
     let peer = context.peer.filter(|peer| !peer.subject.is_empty())?;
-    let takes_roles = context.policy.allow_roles_from_x509_certificates && !peer.roles.is_empty();
     let is_for_us = text(body, "mechanism") == Some(MONGODB_X509);
     let is_member = is_member(peer, context) && context.policy.accepts_x509_members();
-    (is_for_us && !takes_roles && !is_member).then(|| UserName::new(peer.subject.as_str(), EXTERNAL))
+    (is_for_us && !is_member).then(|| user_request(peer, context))
+}
+
+/// How the user of a certificate is asked for.
+pub(super) fn user_request(peer: &PeerIdentity, context: &Context<'_>) -> UserRequest {
+    let takes_roles = context.policy.allow_roles_from_x509_certificates;
+    let roles = if takes_roles { peer.roles.clone() } else { Vec::new() };
+    UserRequest { name: UserName::new(peer.subject.as_str(), EXTERNAL), roles }
 }
 
 fn is_member(peer: &PeerIdentity, context: &Context<'_>) -> bool {
@@ -80,14 +86,11 @@ fn record(peer: &PeerIdentity, context: &Context<'_>) -> Result<Arc<UserRecord>,
     if !context.policy.is_enabled(MONGODB_X509) {
         return Err(CommandError::new(ErrorCode::BadValue, "x.509 authentication is disabled."));
     }
-    let user = UserName::new(peer.subject.as_str(), EXTERNAL);
-    if context.policy.allow_roles_from_x509_certificates && !peer.roles.is_empty() {
-        return Ok(Arc::new(UserRecord::from_certificate(user, peer.roles.clone())));
-    }
+    let user = user_request(peer, context);
     match context.user(&user) {
         UserLookup::Found(record) => Ok(record),
         UserLookup::NotFound => {
-            let text = format!("Could not find user \"{}\" for db \"{EXTERNAL}\"", user.name);
+            let text = format!("Could not find user \"{}\" for db \"{EXTERNAL}\"", user.name.name);
             Err(CommandError::new(ErrorCode::UserNotFound, text))
         }
     }

@@ -5,17 +5,17 @@
 //! latest, and by connections that are in use after twice that time: each looks its user up again once in a period.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::rawdoc;
 
 use super::connection::Connection;
 use super::connector::Connector;
 use super::{UpstreamError, own_metadata};
-use crate::names::UserName;
-use crate::session::{UserLookup, UserRecord};
+use crate::session::{UserLookup, UserRecord, UserRequest};
 
 /// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
 const MOST_USERS: usize = 10_000;
@@ -24,9 +24,11 @@ const MOST_USERS: usize = 10_000;
 pub struct UserStore {
     /// In seconds; a reload may change it.
     greatest_age: AtomicU64,
-    cache: Mutex<HashMap<UserName, (Instant, Arc<UserRecord>)>>,
+    cache: Mutex<HashMap<UserRequest, (Instant, Arc<UserRecord>)>>,
     /// Grows at each [`UserStore::forget`]: an answer that was on its way then is not kept.
     forgotten: AtomicU64,
+    /// Whether the upstream was ever seen to have a user or a role.
+    has_somebody: AtomicBool,
     /// Where the periods are counted from.
     since: Instant,
     /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
@@ -41,6 +43,7 @@ impl UserStore {
             greatest_age: AtomicU64::new(greatest_age_seconds.into()),
             cache: Mutex::default(),
             forgotten: AtomicU64::new(0),
+            has_somebody: AtomicBool::new(false),
             since: Instant::now(),
             connection: tokio::sync::Mutex::new(None),
         }
@@ -51,7 +54,7 @@ impl UserStore {
     /// # Errors
     /// The upstream can not be asked, or does not answer in time; the caller closes the client's connection, which makes drivers try
     /// again.
-    pub async fn look_up(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
+    pub async fn look_up(&self, connector: &Connector, user: &UserRequest) -> Result<UserLookup, UpstreamError> {
         match self.remembered(user) {
             Some(record) => Ok(UserLookup::Found(record)),
             None => self.ask(connector, user, false).await,
@@ -63,17 +66,17 @@ impl UserStore {
     ///
     /// # Errors
     /// As of [`Self::look_up`].
-    pub async fn look_up_evenly(&self, connector: &Connector, user: &UserName) -> Result<UserLookup, UpstreamError> {
+    pub async fn look_up_evenly(&self, connector: &Connector, user: &UserRequest) -> Result<UserLookup, UpstreamError> {
         self.ask(connector, user, true).await
     }
 
-    async fn ask(&self, connector: &Connector, user: &UserName, evenly: bool) -> Result<UserLookup, UpstreamError> {
+    async fn ask(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let limit = connector.time_limit();
         let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly)).await;
-        asked.map_err(|_elapsed| UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)))?
+        asked.map_err(|_elapsed| silent(limit))?
     }
 
-    async fn ask_in_turn(&self, connector: &Connector, user: &UserName, evenly: bool) -> Result<UserLookup, UpstreamError> {
+    async fn ask_in_turn(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let mut connection = self.connection.lock().await;
         // Whoever waited for the same user finds the answer here.
         if let Some(record) = self.remembered(user).filter(|_| !evenly) {
@@ -81,7 +84,7 @@ impl UserStore {
         }
         let forgotten = self.forgotten.load(Ordering::Acquire);
         let reply = ask(&mut connection, connector, user).await?;
-        let answer = UserLookup::from_reply(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+        let answer = user.read(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
         let UserLookup::Found(record) = answer else { return Ok(UserLookup::NotFound) };
         let mut cache = self.lock();
         if self.forgotten.load(Ordering::Acquire) == forgotten {
@@ -91,6 +94,37 @@ impl UserStore {
             cache.insert(user.clone(), (Instant::now(), Arc::clone(&record)));
         }
         Ok(UserLookup::Found(record))
+    }
+
+    /// Whether the upstream has neither a user nor a role, so that the localhost exception is in force. Once one was seen nobody asks
+    /// again, as on mongod: the exception does not come back when the last user is dropped.
+    ///
+    /// # Errors
+    /// As of [`Self::look_up`].
+    pub async fn has_nobody(&self, connector: &Connector) -> Result<bool, UpstreamError> {
+        if self.has_somebody.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let limit = connector.time_limit();
+        let asked = tokio::time::timeout(limit, self.ask_for_anybody(connector)).await;
+        let anybody = asked.map_err(|_elapsed| silent(limit))??;
+        self.has_somebody.fetch_or(anybody == Some(true), Ordering::AcqRel);
+        Ok(anybody == Some(false))
+    }
+
+    async fn ask_for_anybody(&self, connector: &Connector) -> Result<Option<bool>, UpstreamError> {
+        let mut slot = self.connection.lock().await;
+        // As in `ask`: taken out while it is used, and opened anew, once, when it was closed meanwhile.
+        if let Some(mut connection) = slot.take()
+            && let Ok(anybody) = has_anybody(&mut connection).await
+        {
+            *slot = Some(connection);
+            return Ok(anybody);
+        }
+        let mut connection = connector.connect(Some(&own_metadata("doorward users"))).await?;
+        let anybody = has_anybody(&mut connection).await?;
+        *slot = Some(connection);
+        Ok(anybody)
     }
 
     /// Forgets every user: something about users or roles has changed.
@@ -117,29 +151,87 @@ impl UserStore {
         Duration::from_secs(self.greatest_age.load(Ordering::Relaxed))
     }
 
-    fn remembered(&self, user: &UserName) -> Option<Arc<UserRecord>> {
+    fn remembered(&self, user: &UserRequest) -> Option<Arc<UserRecord>> {
         let cache = self.lock();
         let (since, record) = cache.get(user)?;
         (since.elapsed() <= self.greatest_age()).then(|| Arc::clone(record))
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserName, (Instant, Arc<UserRecord>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserRequest, (Instant, Arc<UserRecord>)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn silent(limit: Duration) -> UpstreamError {
+    UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))
+}
+
+/// Whether there is a user or a role; `None` when the upstream can not tell now.
+async fn has_anybody(connection: &mut Connection) -> Result<Option<bool>, UpstreamError> {
+    for collection in ["system.users", "system.roles"] {
+        match any_in(&connection.ask(&anybody_command(collection)).await?) {
+            Some(false) => {}
+            Some(true) => return Ok(Some(true)),
+            // A member of a replica set that is not initiated answers no question, and nobody can make a user there.
+            None => {
+                let hello = connection.command("hello", &rawdoc! { "hello": 1, "$db": "admin" }).await?;
+                return Ok(is_uninitiated(&hello).then_some(false));
+            }
+        }
+    }
+    Ok(Some(false))
+}
+
+fn anybody_command(collection: &str) -> RawDocumentBuf {
+    rawdoc! {
+        "find": collection, "projection": { "_id": 1 }, "limit": 1, "singleBatch": true,
+        "$readPreference": { "mode": "nearest" }, "$db": "admin",
+    }
+}
+
+/// Whether a `find` found anything; `None` when it was not answered.
+fn any_in(reply: &RawDocument) -> Option<bool> {
+    let found = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).ok()?;
+    Some(found.into_iter().next().is_some())
+}
+
+/// Whether a hello is that of a member that has no replica set configuration yet.
+fn is_uninitiated(hello: &RawDocument) -> bool {
+    hello.get_bool("isreplicaset").unwrap_or_default() && matches!(hello.get("setName"), Ok(None))
+}
+
 /// Asks on the store's connection; one that was closed meanwhile is opened anew, once.
-async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserName) -> Result<RawDocumentBuf, UpstreamError> {
-    let request = UserRecord::users_info_command(user);
+async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserRequest) -> Result<RawDocumentBuf, UpstreamError> {
+    let (name, request) = (user.command_name(), user.command());
     // The connection is taken out while it is used: a question that is given up half-way must not leave its answer to the next.
     if let Some(mut connection) = slot.take()
-        && let Ok(reply) = connection.command("usersInfo", &request).await
+        && let Ok(reply) = connection.command(name, &request).await
     {
         *slot = Some(connection);
         return Ok(reply);
     }
     let mut connection = connector.connect(Some(&own_metadata("doorward users"))).await?;
-    let reply = connection.command("usersInfo", &request).await?;
+    let reply = connection.command(name, &request).await?;
     *slot = Some(connection);
     Ok(reply)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_answered_question_finds_nobody() {
+        assert_eq!(any_in(&rawdoc! { "cursor": { "firstBatch": [] }, "ok": 1.0 }), Some(false));
+        assert_eq!(any_in(&rawdoc! { "cursor": { "firstBatch": [{ "_id": "admin.x" }] }, "ok": 1.0 }), Some(true));
+        assert_eq!(any_in(&rawdoc! { "ok": 0.0, "code": 13436 }), None);
+    }
+
+    #[test]
+    fn a_member_is_uninitiated_only_while_it_has_no_set() {
+        assert!(is_uninitiated(&rawdoc! { "isreplicaset": true }));
+        assert!(!is_uninitiated(&rawdoc! { "isreplicaset": true, "setName": "rs" }));
+        assert!(!is_uninitiated(&rawdoc! { "setName": "rs" }));
+        assert!(!is_uninitiated(&rawdoc! { "isWritablePrimary": true }));
+    }
 }

@@ -104,6 +104,16 @@ impl<'a> Elements<'a> {
         Self { rest: document.get(offset..).unwrap_or_default() }
     }
 
+    /// How many bytes are not walked over yet.
+    pub(crate) const fn left(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// Whether a walk that has ended came to the end of the document, and did not stop at something malformed.
+    pub(crate) const fn is_at_end(&self) -> bool {
+        matches!(self.rest, [kind::END])
+    }
+
     /// The element of this name, the first if there are more.
     pub(crate) fn named(mut self, name: &[u8]) -> Option<Element<'a>> {
         self.find(|element| element.name == name)

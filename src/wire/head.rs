@@ -12,8 +12,8 @@ use super::bytes::{i32_at, length, size};
 use super::checksum::CHECKSUM_LEN;
 use super::command::{Command, Protocol};
 use super::element::Elements;
-use super::header::{Header, opcode};
-use super::op_msg::{BODY, DOCUMENT_SEQUENCE, MAX_SEQUENCES, SECTIONS, envelope, flags};
+use super::header::Header;
+use super::op_msg::{BODY, CHECKSUM_PRESENT, DOCUMENT_SEQUENCE, MAX_SEQUENCES, SECTIONS, envelope, flags};
 use super::request::{Envelope, Kind, Request, kind, parse};
 use super::{CloseReason, MAX_DOCUMENT_SIZE};
 
@@ -59,15 +59,6 @@ pub fn peek<'a>(header: &Header, bytes: &'a [u8]) -> Result<HeadState<'a>, Close
     }
 }
 
-/// The sections of an uncompressed `OP_MSG`, kinds and lengths included and without the checksum; `None` when not all of it is there.
-#[must_use]
-pub fn sections<'a>(header: &Header, bytes: &'a [u8]) -> Option<&'a [u8]> {
-    let message = bytes.get(..size(header.message_length)).filter(|_| header.opcode == opcode::MSG)?;
-    let envelope = envelope(header, flags(message).ok()??);
-    let end = if envelope.checksum { message.len().saturating_sub(CHECKSUM_LEN) } else { message.len() };
-    message.get(SECTIONS..end)
-}
-
 /// Leaves the message to [`parse`], once it is all there.
 fn whole(message: &[u8], total: usize) -> Result<HeadState<'_>, CloseReason> {
     if message.len() < total {
@@ -81,6 +72,16 @@ enum Body {
     NeedMore(usize),
     At { start: usize, end: usize },
     Odd,
+}
+
+/// Where the body of an `OP_MSG` of `total` bytes is, in bytes from its beginning, if so much of it is there.
+pub(crate) fn body_range(message: &[u8], total: usize) -> Option<std::ops::Range<usize>> {
+    let checksum = flags(message).ok()?? & CHECKSUM_PRESENT != 0;
+    let limit = if checksum { total.saturating_sub(CHECKSUM_LEN) } else { total };
+    match find_body(message, limit) {
+        Body::At { start, end } => Some(start..end),
+        Body::NeedMore(_) | Body::Odd => None,
+    }
 }
 
 /// Looks for the body among the sections, which end at `limit`.

@@ -17,14 +17,16 @@ pub mod message;
 mod op_msg;
 mod op_query;
 mod reply;
+pub mod reply_cursor;
 pub mod request;
-mod text;
+pub(crate) mod text;
 mod validate;
 
 #[cfg(test)]
 mod tests;
 
 pub use close::CloseReason;
+pub(crate) use op_msg::SECTIONS;
 
 /// The largest message in bytes, header included (`maxMessageSizeBytes`).
 pub const MAX_MESSAGE_SIZE: u32 = 48_000_000;

@@ -23,7 +23,7 @@ pub(super) const EXHAUST_ALLOWED: u32 = 1 << 16;
 const REQUIRED: u32 = 0xffff;
 
 /// Where the sections start.
-pub(super) const SECTIONS: usize = HEADER_LEN + 4;
+pub(crate) const SECTIONS: usize = HEADER_LEN + 4;
 
 /// The kind byte of a section that is the body.
 pub(super) const BODY: u8 = 0;

@@ -7,7 +7,7 @@ pub(super) mod aggregate;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
-pub(super) mod cursors;
+pub(crate) mod cursors;
 pub(super) mod listing;
 pub(super) mod operations;
 pub(super) mod read;

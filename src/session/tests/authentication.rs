@@ -312,6 +312,31 @@ fn a_logout_needs_a_user_and_its_database() {
 }
 
 #[test]
+fn a_user_that_may_not_connect_from_here_any_more_is_not_authenticated_any_more() {
+    let here: IpAddr = [127, 0, 0, 1].into();
+    for name in ["authenticationRestrictions", "inheritedAuthenticationRestrictions"] {
+        let mut restricted = rawdoc! {
+            "userId": 1, "user": "root", "db": "admin", "credentials": {}, "inheritedRoles": [], "inheritedPrivileges": [],
+        };
+        let set = RawArrayBuf::from_iter([rawdoc! { "clientSource": ["10.0.0.0/8"] }]);
+        for field in [cstr!("authenticationRestrictions"), cstr!("inheritedAuthenticationRestrictions")] {
+            match (field.as_str() == name, name.starts_with("inherited")) {
+                (true, true) => restricted.append(field, RawArrayBuf::from_iter([RawBson::Array(set.clone())])),
+                (true, false) => restricted.append(field, set.clone()),
+                _ => restricted.append(field, RawArrayBuf::new()),
+            }
+        }
+        let lookup = UserLookup::Found(Arc::new(UserRecord::from_users_info(&restricted).unwrap()));
+        let mut client = Client::new(keyfile_policy());
+        log_in(&mut client, SHA_256, "root", "admin", "pw");
+        assert!(client.session.refresh_user(&lookup, (Some([10, 0, 0, 1].into()), Some(here))).is_none());
+        let event = client.session.refresh_user(&lookup, (Some(here), Some(here)));
+        assert!(matches!(event, Some(Event::UserRestricted { .. })), "{event:?}");
+        assert!(!client.may_forward());
+    }
+}
+
+#[test]
 fn a_dropped_user_is_not_authenticated_any_more_and_one_made_anew_is_another() {
     let name = UserName::new("root", "admin");
     let anew = rawdoc! {
@@ -322,9 +347,9 @@ fn a_dropped_user_is_not_authenticated_any_more_and_one_made_anew_is_another() {
     for lookup in [UserLookup::NotFound, anew] {
         let mut client = Client::new(keyfile_policy());
         log_in(&mut client, SHA_256, "root", "admin", "pw");
-        assert!(client.session.refresh_user(&UserLookup::Found(Arc::new(user("root", "admin")))).is_none());
+        assert!(client.session.refresh_user(&UserLookup::Found(Arc::new(user("root", "admin"))), (None, None)).is_none());
         assert!(client.may_forward());
-        assert!(matches!(client.session.refresh_user(&lookup), Some(Event::UserDropped { user }) if user == name));
+        assert!(matches!(client.session.refresh_user(&lookup, (None, None)), Some(Event::UserDropped { user }) if user == name));
         assert!(!client.may_forward());
     }
 }
@@ -397,8 +422,8 @@ fn connection_status_shows_the_user_as_the_store_has_it_now() {
     };
     assert_eq!(client.send(&ask), rawdoc! { "authInfo": filled, "ok": 1.0 });
 
-    client.users.retain(|(name, _)| name.name != "root");
-    client.users.push((UserName::new("root", "admin"), UserLookup::NotFound));
+    client.users.retain(|(request, _)| request.name.name != "root");
+    client.users.push((UserName::new("root", "admin").into(), UserLookup::NotFound));
     assert_eq!(client.send(&ask), rawdoc! { "authInfo": empty, "ok": 1.0 });
     assert!(!client.may_forward());
 

@@ -163,12 +163,23 @@ fn roles_in_the_certificate_need_no_user_and_replace_its_roles() {
     let role = RoleName { role: "read".to_owned(), database: "app".to_owned() };
     for attributes in [&[(OU, "people"), (CN, "alice")][..], &[(CN, "bob")]] {
         let mut client = client(keyfile_policy(), Some(PeerIdentity { roles: vec![role.clone()], ..peer(attributes) }));
+        assert!(outcome(&authenticate(&mut client)).starts_with("11 "), "the roles have to be resolved");
+        let request = client
+            .peer
+            .as_ref()
+            .map(|peer| UserRequest { name: UserName::new(peer.subject.as_str(), "$external"), roles: peer.roles.clone() });
+        let request = request.unwrap();
+        let fragment = rawdoc! {
+            "inheritedRoles": [{ "role": "read", "db": "app" }], "inheritedPrivileges": [], "inheritedAuthenticationRestrictions": [],
+        };
+        let found = request.read(&rawdoc! { "userFragment": fragment }).unwrap();
+        client.users.push((request.clone(), found));
         assert_eq!(outcome(&authenticate(&mut client)), "ok");
+        assert_eq!(client.session.state().stored_user(), Some(&request));
         let status = client.send(&rawdoc! { "connectionStatus": 1 });
         let info = status.get_document("authInfo").unwrap();
         let roles: Vec<_> = info.get_array("authenticatedUserRoles").unwrap().into_iter().map(Result::unwrap).collect();
         assert_eq!(roles, [RawBsonRef::Document(&rawdoc! { "role": "read", "db": "app" })]);
-        assert!(client.session.refresh_user(&UserLookup::NotFound).is_none());
         assert!(client.may_forward());
     }
     let policy = Policy { allow_roles_from_x509_certificates: false, ..keyfile_policy() };

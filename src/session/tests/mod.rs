@@ -4,6 +4,7 @@ mod authentication;
 mod certificates;
 mod gate;
 mod local;
+mod localhost;
 mod recordings;
 
 use std::cell::Cell;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::config::settings::ClusterAuthMode;
+use crate::names::UserName;
 use crate::scram::{Credential, Mechanism, prepare_password};
 use crate::secret::Secret;
 use crate::wire::command::Protocol;
@@ -169,6 +171,7 @@ pub(super) fn keyfile_policy() -> Policy {
         system_credentials: vec![system_credential()],
         cluster_ip_source_allowlist: None,
         compressors: ["snappy", "zstd", "zlib"].map(str::to_owned).to_vec(),
+        localhost_exception: true,
         allow_roles_from_x509_certificates: true,
     }
 }
@@ -206,7 +209,8 @@ pub(super) struct Client {
     pub(super) picture: UpstreamPicture,
     pub(super) peer: Option<PeerIdentity>,
     pub(super) address: ClientAddress,
-    pub(super) users: Vec<(UserName, UserLookup)>,
+    pub(super) users: Vec<(UserRequest, UserLookup)>,
+    pub(super) no_users: bool,
     pub(super) events: Vec<Event>,
     pub(super) protocol: Protocol,
     nonces: Cell<u8>,
@@ -221,6 +225,7 @@ impl Client {
             peer: None,
             address: ClientAddress::Tcp("127.0.0.1:36552".parse().unwrap()),
             users: Vec::new(),
+            no_users: false,
             events: Vec::new(),
             protocol: Protocol::Message,
             nonces: Cell::new(1),
@@ -231,8 +236,8 @@ impl Client {
     }
 
     pub(super) fn knows(&mut self, record: UserRecord) {
-        self.users.retain(|(name, _)| *name != record.name);
-        self.users.push((record.name.clone(), UserLookup::Found(Arc::new(record))));
+        self.users.retain(|(known, _)| known.name != record.name);
+        self.users.push((record.name.clone().into(), UserLookup::Found(Arc::new(record))));
     }
 
     /// Sends a command and does what a server does: looks up the users that are wanted, those alone.
@@ -254,6 +259,7 @@ impl Client {
             now_ms: 1_700_000_000_000,
             nonce: &nonce,
             users: &[],
+            no_users: self.no_users,
         };
         let wanted = self.session.users_wanted(&command, &context);
         assert!(wanted.len() <= 2, "{wanted:?}");
