@@ -71,6 +71,7 @@ error_codes! {
     InvalidUUID = 207,
     NetworkInterfaceExceededTimeLimit = 202,
     KeyNotFound = 211,
+    QueryFeatureNotAllowed = 224,
     OperationNotSupportedInTransaction = 263,
     FailPointSetFailed = 266,
     APIVersionError = 322,

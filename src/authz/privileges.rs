@@ -96,6 +96,30 @@ impl Privileges {
         self.any_resource == ActionSet::ALL
     }
 
+    /// The databases in which anything at all may be done, as `listDatabases` shows them.
+    #[must_use]
+    pub fn databases_seen(&self) -> Seen<'_> {
+        if !self.any_resource.is_empty() || self.collections.values().any(|set| !set.is_empty()) {
+            return Seen::Everything;
+        }
+        let whole = self.databases.iter().filter(|(_, set)| !set.is_empty()).map(|(name, _)| name.as_str());
+        let exact = self.exact.iter().filter(|(_, all)| all.values().any(|set| !set.is_empty())).map(|(name, _)| name.as_str());
+        Seen::only(!self.any_normal.is_empty(), whole.chain(exact))
+    }
+
+    /// The collections of a database with which anything at all may be done, as `listCollections` shows them.
+    #[must_use]
+    pub fn collections_seen<'a>(&'a self, database: &str) -> Seen<'a> {
+        if !self.any_resource.is_empty() {
+            return Seen::Everything;
+        }
+        let whole = self.databases.get(database).is_some_and(|set| !set.is_empty())
+            || (!self.any_normal.is_empty() && !matches!(database, "local" | "config"));
+        let exact = self.exact.get(database).into_iter().flatten();
+        let named = exact.chain(&self.collections).filter(|(_, set)| !set.is_empty()).map(|(name, _)| name.as_str());
+        Seen::only(whole, named)
+    }
+
     /// Whether an action may be done on a resource.
     #[must_use]
     pub fn holds(&self, resource: Resource<'_>, action: Action) -> bool {
@@ -152,6 +176,38 @@ impl<'a> Pattern<'a> {
                 _ => None,
             },
             _ => None,
+        }
+    }
+}
+
+/// What somebody sees of all databases, or of all collections of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen<'a> {
+    /// All of them.
+    Everything,
+    /// Some.
+    Only {
+        /// All but system collections; all databases but `local` and `config`.
+        normal: bool,
+        /// These by name, sorted.
+        names: Vec<&'a str>,
+    },
+}
+
+impl<'a> Seen<'a> {
+    fn only(normal: bool, names: impl Iterator<Item = &'a str>) -> Self {
+        let mut names: Vec<_> = names.collect();
+        names.sort_unstable();
+        names.dedup();
+        Self::Only { normal, names }
+    }
+
+    /// Whether this name is among them; `is_normal` tells which are not special.
+    #[must_use]
+    pub fn includes(&self, name: &str, is_normal: impl FnOnce(&str) -> bool) -> bool {
+        match self {
+            Self::Everything => true,
+            Self::Only { normal, names } => names.contains(&name) || (*normal && is_normal(name)),
         }
     }
 }

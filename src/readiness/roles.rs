@@ -62,8 +62,10 @@ fn pairs(privileges: &RawArray) -> BTreeSet<(usize, String, String)> {
     for privilege in privileges.into_iter().flatten().filter_map(RawBsonRef::as_document) {
         let (Ok(resource), Ok(actions)) = (privilege.get_document("resource"), privilege.get_array("actions")) else { continue };
         let flag = |name| resource.get_bool(name).unwrap_or_default();
-        let (database, collection) =
-            (resource.get_str("db").unwrap_or_default(), resource.get_str("collection").unwrap_or_default());
+        let database = resource.get_str("db").unwrap_or_default();
+        // The buckets of time series are collections of their own kind.
+        let buckets = resource.get_str("system_buckets").map(|name| format!("system.buckets.{name}"));
+        let collection = buckets.as_deref().or_else(|_| resource.get_str("collection")).unwrap_or_default();
         let width = match (database, collection) {
             _ if flag("anyResource") => 0,
             _ if flag("cluster") => 2,

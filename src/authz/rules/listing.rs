@@ -1,21 +1,117 @@
 //! Commands that list things; what they list depends on who asks.
+//!
+//! The mongod behind has no users and lists everything, so what the asker must not see is filtered by what these commands take anyway:
+//! a `filter`, or for `currentOp` one more condition.
+//! Source: fact sheet "Authentication and authorization semantics", section 9, and measured on a mongod 6.0.5.
 
-use super::{Granted, everything_only};
+use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::{rawbson, rawdoc};
+
+use super::fields::{duplicate, error, of_body, strict, truthy, wrong_type};
+use super::{Granted, aggregate, need, rewrite};
 use crate::authz::Refused;
+use crate::authz::action::Action;
 use crate::authz::grants::Grants;
+use crate::authz::privileges::Seen;
 use crate::authz::request::Request;
+use crate::authz::resource::Resource;
+use crate::error::ErrorCode;
+use crate::wire::element::{Element, kind};
 
-/// `listCollections`.
+/// `listCollections`: the names of what one may do anything with need no privilege of their own.
 pub(crate) fn list_collections(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    everything_only(request, grants)
+    let [names, authorized, filter] = of_body(request, [b"nameOnly", b"authorizedCollections", b"filter"])?;
+    let names = strict(request.canonical_name, "nameOnly", names)?;
+    let authorized = strict(request.canonical_name, "authorizedCollections", authorized)?;
+    let database = request.database();
+    if !(names && authorized) {
+        need(grants, Resource::Database(database), &[Action::ListCollections])?;
+        return Ok(Granted::AsIs);
+    }
+    let privileges = grants.principal().ok_or(Refused::NotAuthorized)?.privileges();
+    if !privileges.databases_seen().includes(database, is_normal_database) {
+        return Err(Refused::NotAuthorized);
+    }
+    let system = if database == "local" { r"^(system|replset)\." } else { r"^system\." };
+    let normal = rawdoc! { "name": { "$not": bson::Regex { pattern: cstr(system)?, options: cstr("")? } } };
+    match seen(&privileges.collections_seen(database), &normal) {
+        None => Ok(Granted::AsIs),
+        Some(condition) => filtered(request, filter, condition),
+    }
+}
+
+fn cstr(text: &str) -> Result<bson::raw::CString, Refused> {
+    text.try_into().map_err(|_| Refused::NotAuthorized)
+}
+
+fn is_normal_database(database: &str) -> bool {
+    !matches!(database, "local" | "config")
 }
 
 /// `listDatabases`.
 pub(crate) fn list_databases(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    everything_only(request, grants)
+    let [authorized, filter] = of_body(request, [b"authorizedDatabases", b"filter"])?;
+    let authorized = authorized.filter(|authorized| authorized.kind != kind::NULL);
+    let only_authorized = strict(request.canonical_name, "authorizedDatabases", authorized)?;
+    if !only_authorized && grants.has(Resource::Cluster, Action::ListDatabases) {
+        return Ok(Granted::AsIs);
+    }
+    if authorized.is_some() && !only_authorized {
+        return Err(error(ErrorCode::Unauthorized, "Insufficient permissions to list all databases"));
+    }
+    let normal = rawdoc! { "name": { "$nin": ["local", "config"] } };
+    let nothing = Seen::Only { normal: false, names: Vec::new() };
+    let visible = grants.principal().map_or(nothing, |principal| principal.privileges().databases_seen());
+    match seen(&visible, &normal) {
+        None => Ok(Granted::AsIs),
+        Some(condition) => filtered(request, filter, condition),
+    }
 }
 
-/// `currentOp`.
+/// The condition for what is seen; `None` when that is everything.
+fn seen(seen: &Seen<'_>, normal: &RawDocument) -> Option<RawDocumentBuf> {
+    let Seen::Only { normal: all_normal, names } = seen else { return None };
+    let mut array = bson::raw::RawArrayBuf::new();
+    names.iter().for_each(|name| array.push(*name));
+    let named = rawdoc! { "name": { "$in": array } };
+    Some(if *all_normal {
+        rawdoc! { "$or": [normal.to_owned(), named] }
+    } else {
+        named
+    })
+}
+
+/// The command with a filter that also has this condition.
+fn filtered(request: &Request<'_>, filter: Option<Element<'_>>, condition: RawDocumentBuf) -> Result<Granted, Refused> {
+    let filter = match filter.filter(|filter| filter.kind != kind::NULL) {
+        None => condition,
+        Some(filter) if filter.kind == kind::OBJECT => {
+            let given = RawDocument::from_bytes(filter.value).map_err(|_| Refused::NotAuthorized)?;
+            rawdoc! { "$and": [rawbson!(given.to_owned()), condition] }
+        }
+        Some(filter) => return Err(wrong_type(request.canonical_name, "filter", &filter, "type 'object'")),
+    };
+    let body = request.body().as_bytes();
+    rewrite::with_field(body, b"filter", kind::OBJECT, filter.as_bytes()).map(Granted::Rewritten)
+}
+
+/// `currentOp`: one's own operations need no privilege.
 pub(crate) fn current_op(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    everything_only(request, grants)
+    const OWNER: &str = "lsid.uid";
+    let [own, owner] = of_body(request, [b"$ownOps", OWNER.as_bytes()])?;
+    if !truthy(own) {
+        need(grants, Resource::Cluster, &[Action::InProg])?;
+        return Ok(Granted::AsIs);
+    }
+    if owner.is_some() {
+        return Err(duplicate("currentOp", OWNER.as_bytes()));
+    }
+    let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
+    // Every other field of this command is a condition on the operations.
+    let condition = rawdoc! { "lsid.uid": aggregate::digest(principal) };
+    let mut writer = rewrite::Writer::with_room_for(request.body().as_bytes());
+    let given = crate::wire::element::Elements::of(request.body().as_bytes());
+    let conditions = crate::wire::element::Elements::of(condition.as_bytes());
+    given.chain(conditions).for_each(|element| writer.copy(&element));
+    writer.finish().map(Granted::Rewritten)
 }

@@ -4,15 +4,22 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.4, 8.5 and 9.
 
 pub(super) mod aggregate;
+mod apply_ops;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
 pub(crate) mod cursors;
+mod fields;
+mod joins;
 pub(super) mod listing;
 pub(super) mod operations;
+mod pipeline;
 pub(super) mod read;
+mod rename;
+mod rewrite;
 pub(super) mod roles;
 pub(super) mod sessions;
+mod stages;
 pub(super) mod users;
 pub(super) mod write;
 

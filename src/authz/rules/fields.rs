@@ -1,0 +1,133 @@
+//! Reading the fields that a rule judges, the way mongod's parsers read them.
+//!
+//! A name that stands twice is refused with mongod's error, so that one occurrence is never judged while another is run (and a
+//! mongod 6.0.5 aborts on `$lookup` with `from` twice). A type that mongod's parser does not take gets mongod's error as well.
+//! Source: measured on a mongod 6.0.5.
+
+use crate::authz::Refused;
+use crate::authz::request::Request;
+use crate::error::{CommandError, ErrorCode};
+use crate::wire::element::{Element, Elements, kind};
+
+/// The fields of these names in a command's body, behind the first one, which names the command.
+///
+/// # Errors
+/// mongod's own when one of them, or the command's name, stands twice.
+#[inline]
+pub(super) fn of_body<'a, const N: usize>(request: &Request<'a>, names: [&[u8]; N]) -> Result<[Option<Element<'a>>; N], Refused> {
+    let mut elements = Elements::of(request.body().as_bytes());
+    let command = elements.next().map(|element| element.name).unwrap_or_default();
+    collect(elements, names, command, "APIParametersFromClient")
+}
+
+/// The fields of these names in a document inside a command; `owner` is what mongod calls the document.
+///
+/// # Errors
+/// mongod's own when one of them stands twice.
+pub(super) fn of_document<'a, const N: usize>(
+    elements: Elements<'a>,
+    names: [&[u8]; N],
+    owner: &str,
+) -> Result<[Option<Element<'a>>; N], Refused> {
+    collect(elements, names, b"", owner)
+}
+
+#[inline]
+fn collect<'a, const N: usize>(
+    elements: Elements<'a>,
+    names: [&[u8]; N],
+    taken: &[u8],
+    owner: &str,
+) -> Result<[Option<Element<'a>>; N], Refused> {
+    let mut found = [None; N];
+    for element in elements {
+        if !taken.is_empty() && element.name == taken {
+            return Err(duplicate(owner, element.name));
+        }
+        for (slot, name) in found.iter_mut().zip(names) {
+            if element.name == name && slot.replace(element).is_some() {
+                return Err(duplicate(owner, name));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// A flag that may be a bool, a number, or null.
+///
+/// # Errors
+/// mongod's own for another type.
+pub(super) fn lenient(command: &str, name: &str, element: Option<Element<'_>>) -> Result<bool, Refused> {
+    let Some(element) = element else { return Ok(false) };
+    if element.kind == kind::NULL {
+        return Ok(false);
+    }
+    number_or_bool(&element).ok_or_else(|| wrong_type(command, name, &element, "types '[bool, long, int, decimal, double']"))
+}
+
+/// A flag that may be a bool or null.
+///
+/// # Errors
+/// mongod's own for another type.
+pub(super) fn strict(command: &str, name: &str, element: Option<Element<'_>>) -> Result<bool, Refused> {
+    let Some(element) = element else { return Ok(false) };
+    match element.kind {
+        kind::NULL => Ok(false),
+        kind::BOOL => Ok(element.value != [0]),
+        _ => Err(wrong_type(command, name, &element, "type 'bool'")),
+    }
+}
+
+/// Whether any value counts as true: everything but false, zero, null and what is missing.
+pub(super) fn truthy(element: Option<Element<'_>>) -> bool {
+    element
+        .is_some_and(|element| !matches!(element.kind, kind::NULL | kind::UNDEFINED) && number_or_bool(&element).unwrap_or(true))
+}
+
+/// Whether a bool or a number is true; `None` for another type.
+fn number_or_bool(element: &Element<'_>) -> Option<bool> {
+    match element.kind {
+        kind::BOOL | kind::INT | kind::LONG => Some(element.value.iter().any(|byte| *byte != 0)),
+        kind::DOUBLE => Some(f64::from_le_bytes(element.value.try_into().ok()?) != 0.0),
+        kind::DECIMAL => {
+            let bits = u128::from_le_bytes(element.value.try_into().ok()?);
+            // Two set bits behind the sign: infinities, NaN, and forms that nobody writes and mongod takes for zero.
+            let ordinary = bits >> 125 & 0b11 != 0b11;
+            Some(!ordinary || bits << 15 != 0)
+        }
+        _ => None,
+    }
+}
+
+/// The elements of an array or a document; what is no such thing is refused with mongod's error.
+///
+/// # Errors
+/// mongod's own.
+pub(super) fn array<'a>(owner: &str, name: &str, element: &Element<'a>) -> Result<Elements<'a>, Refused> {
+    match element.kind {
+        kind::ARRAY => Ok(Elements::of(element.value)),
+        _ => Err(wrong_type(owner, name, element, "type 'array'")),
+    }
+}
+
+/// `BSON field '…' is the wrong type '…', expected …`.
+pub(super) fn wrong_type(owner: &str, name: &str, element: &Element<'_>, expected: &str) -> Refused {
+    let kind = kind::name(element.kind);
+    error(ErrorCode::TypeMismatch, format!("BSON field '{owner}.{name}' is the wrong type '{kind}', expected {expected}"))
+}
+
+/// `BSON field '…' is missing but a required field`.
+pub(super) fn missing(owner: &str, name: &str) -> Refused {
+    error(ErrorCode::Location(40414), format!("BSON field '{owner}.{name}' is missing but a required field"))
+}
+
+/// `BSON field '…' is a duplicate field`.
+pub(super) fn duplicate(owner: &str, name: &[u8]) -> Refused {
+    let name = String::from_utf8_lossy(name);
+    error(ErrorCode::Location(40413), format!("BSON field '{owner}.{name}' is a duplicate field"))
+}
+
+/// mongod's own error.
+pub(super) fn error(code: ErrorCode, text: impl Into<String>) -> Refused {
+    Refused::Error(CommandError::new(code, text.into()))
+}
