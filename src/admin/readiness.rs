@@ -10,7 +10,7 @@ use super::log::timestamp;
 use crate::authz::action::Action;
 use crate::authz::needs::{Need, OwnedResource};
 use crate::names::UserName;
-use crate::readiness::record::{ApplicationReport, FailedLogin, Line, Overflow, Report, Tally, Why};
+use crate::readiness::report::{ApplicationReport, FailedLogin, Line, Overflow, Report, Tally, Why};
 use crate::readiness::roles::Recommendation;
 
 /// Why there is no recommendation.

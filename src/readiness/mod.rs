@@ -7,6 +7,7 @@
 //! What a client says of itself (application name, driver) is a claim: it is shown to the operator, and never believed.
 
 pub mod record;
+pub mod report;
 pub mod roles;
 pub mod watch;
 

@@ -10,7 +10,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::Client;
-use super::record::{Counter, Operation, Record, Why};
+use super::record::{Counter, Operation, Record};
+use super::report::Why;
 use crate::authz::cursors::Cursors;
 use crate::authz::needs::{self, Asking, Found, Need, Verdict};
 use crate::authz::principal::Principal;

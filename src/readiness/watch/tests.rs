@@ -1,7 +1,7 @@
 use bson::raw::{RawArrayBuf, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::super::record::{Report, Why};
+use super::super::report::{Report, Why};
 use super::*;
 use crate::authz::Refused;
 use crate::authz::action::Action;
