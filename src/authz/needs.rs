@@ -238,7 +238,7 @@ pub fn search(rule: Rule, request: &Request<'_>, principal: Option<&Principal>, 
             // One set is reached in every order of its members.
             let sorted: BTreeSet<Need> = extra.iter().chain([&need]).cloned().collect();
             if known.insert(sorted) {
-                let more = [extra.as_slice(), &[need.clone()]].concat();
+                let more = [extra.as_slice(), std::slice::from_ref(&need)].concat();
                 waiting.insert((u32::saturating_add(cost, need.cost()), known.len()), more);
             }
         }
