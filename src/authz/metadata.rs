@@ -50,8 +50,8 @@ pub(super) fn check(body: &RawDocument, grants: &mut dyn Grants) -> Result<bool,
 }
 
 /// Takes the note away for whom a command is run: who may impersonate is believed here, and the upstream judges nobody.
-pub(super) fn without_impersonation(body: &RawDocument, granted: Granted) -> Result<Granted, Refused> {
-    let rewritten = match &granted {
+pub(super) fn without_impersonation(body: &RawDocument, granted: &Granted) -> Result<Granted, Refused> {
+    let rewritten = match granted {
         Granted::AsIs => without(body),
         Granted::Rewritten(body) => without(body),
     };
@@ -151,7 +151,7 @@ mod tests {
     fn what_says_nothing_needs_nothing() {
         let uuid = Binary { subtype: BinarySubtype::Uuid, bytes: vec![1; 16] };
         for body in [
-            rawdoc! { "find": "x", "lsid": { "id": uuid.clone(), "txnUUID": bson::raw::RawBson::Null }, "txnNumber": 1_i64 },
+            rawdoc! { "find": "x", "lsid": { "id": uuid, "txnUUID": bson::raw::RawBson::Null }, "txnNumber": 1_i64 },
             rawdoc! { "find": "x", "$audit": { "$impersonatedUsers": [], "$impersonatedRoles": [] } },
             rawdoc! { "find": "x", "$audit": 5, "filter": { "mayBypassWriteBlocking": true } },
         ] {
@@ -162,7 +162,7 @@ mod tests {
     #[test]
     fn whom_a_command_is_run_for_does_not_reach_the_upstream() {
         let body = rawdoc! { "find": "x", "$audit": { "$impersonatedUsers": [1], "$impersonatedRoles": [] }, "$db": "app" };
-        let Ok(Granted::Rewritten(left)) = without_impersonation(&body, Granted::AsIs) else { panic!("not rewritten") };
+        let Ok(Granted::Rewritten(left)) = without_impersonation(&body, &Granted::AsIs) else { panic!("not rewritten") };
         assert_eq!(left, rawdoc! { "find": "x", "$db": "app" });
     }
 }

@@ -221,7 +221,7 @@ pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, 
     } else {
         judge_row(row, request, &mut held)?
     };
-    if impersonates { metadata::without_impersonation(request.body(), granted) } else { Ok(granted) }
+    if impersonates { metadata::without_impersonation(request.body(), &granted) } else { Ok(granted) }
 }
 
 /// Judges one command for whoever answers for `grants`.

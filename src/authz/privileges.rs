@@ -153,33 +153,6 @@ impl Privileges {
     }
 }
 
-/// A resource as a privilege names it.
-enum Pattern<'a> {
-    AnyResource,
-    Cluster,
-    Collection(&'a str, &'a str),
-    Buckets(&'a str, &'a str),
-}
-
-impl<'a> Pattern<'a> {
-    /// Reads a resource; `None` for every form that is not mongod's own.
-    fn read(resource: &'a RawDocument) -> Option<Self> {
-        let fields: Vec<_> = resource.iter().collect::<Result<_, _>>().ok()?;
-        let text = |wanted: &str| fields.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| value.as_str());
-        match fields.as_slice() {
-            [(name, RawBsonRef::Boolean(true))] if *name == "anyResource" => Some(Self::AnyResource),
-            [(name, RawBsonRef::Boolean(true))] if *name == "cluster" => Some(Self::Cluster),
-            [(name, RawBsonRef::String(buckets))] if *name == "system_buckets" => Some(Self::Buckets("", buckets)),
-            [_, _] => match (text("db")?, text("collection"), text("system_buckets")) {
-                (database, Some(collection), None) => Some(Self::Collection(database, collection)),
-                (database, None, Some(buckets)) => Some(Self::Buckets(database, buckets)),
-                _ => None,
-            },
-            _ => None,
-        }
-    }
-}
-
 /// What somebody sees of all databases, or of all collections of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen<'a> {
@@ -208,6 +181,33 @@ impl<'a> Seen<'a> {
         match self {
             Self::Everything => true,
             Self::Only { normal, names } => names.contains(&name) || (*normal && is_normal(name)),
+        }
+    }
+}
+
+/// A resource as a privilege names it.
+enum Pattern<'a> {
+    AnyResource,
+    Cluster,
+    Collection(&'a str, &'a str),
+    Buckets(&'a str, &'a str),
+}
+
+impl<'a> Pattern<'a> {
+    /// Reads a resource; `None` for every form that is not mongod's own.
+    fn read(resource: &'a RawDocument) -> Option<Self> {
+        let fields: Vec<_> = resource.iter().collect::<Result<_, _>>().ok()?;
+        let text = |wanted: &str| fields.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| value.as_str());
+        match fields.as_slice() {
+            [(name, RawBsonRef::Boolean(true))] if *name == "anyResource" => Some(Self::AnyResource),
+            [(name, RawBsonRef::Boolean(true))] if *name == "cluster" => Some(Self::Cluster),
+            [(name, RawBsonRef::String(buckets))] if *name == "system_buckets" => Some(Self::Buckets("", buckets)),
+            [_, _] => match (text("db")?, text("collection"), text("system_buckets")) {
+                (database, Some(collection), None) => Some(Self::Collection(database, collection)),
+                (database, None, Some(buckets)) => Some(Self::Buckets(database, buckets)),
+                _ => None,
+            },
+            _ => None,
         }
     }
 }

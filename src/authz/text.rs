@@ -17,6 +17,7 @@ const MOST_BUILT: usize = 64 * 1024 * 1024;
 const AROUND_TEXT: usize = 55;
 
 /// The longest text that fits into a reply, in bytes.
+#[expect(clippy::as_conversions, reason = "in a constant; a usize holds every u32 here")]
 const MOST_SENT: usize = MAX_DOCUMENT_SIZE as usize - AROUND_TEXT;
 
 /// The fields of a command whose values are replaced.

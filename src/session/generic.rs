@@ -16,8 +16,10 @@ pub(super) struct Situation {
     pub(super) replica_set_member: bool,
     /// Whether logical sessions are judged: for an authenticated client, or when nobody has to authenticate.
     pub(super) judges_sessions: bool,
-    /// Whether `$audit` and a foreign `lsid.uid` are taken: from a member, or when nobody has to authenticate.
-    pub(super) trusted: bool,
+    /// Whether `$audit` and a foreign `lsid.uid` are taken: from who holds `impersonate`, or when nobody has to authenticate.
+    pub(super) may_impersonate: bool,
+    /// Whether what servers tell each other is taken: from who holds `internal`, or when nobody has to authenticate.
+    pub(super) is_internal: bool,
 }
 
 const LSID: &[Field] = &[
@@ -44,7 +46,7 @@ fn wrong_type(text: String) -> CommandError {
 
 /// The part before the database name is looked at.
 pub(super) fn check_request(body: &RawDocument, situation: Situation) -> Result<(), CommandError> {
-    if element(body, "mayBypassWriteBlocking").is_some() && !situation.trusted {
+    if element(body, "mayBypassWriteBlocking").is_some() && !situation.is_internal {
         let text = "Client is not properly authorized to propagate mayBypassWriteBlocking";
         return Err(CommandError::new(ErrorCode::Location(6_317_500), text));
     }
@@ -71,12 +73,17 @@ pub(super) fn check_session(body: &RawDocument, situation: Situation, uid: Optio
             check_document("OperationSessionInfo", &alone, std::slice::from_ref(field))?;
         }
     }
+    let is_inner = |lsid: &RawDocument| value(lsid, "txnNumber").is_some() || value(lsid, "txnUUID").is_some();
+    if situation.judges_sessions && !situation.is_internal && document(body, "lsid").is_some_and(is_inner) {
+        let text = "Internal sessions are only allowed for internal clients";
+        return Err(CommandError::new(ErrorCode::InvalidOptions, text));
+    }
     if let Some(RawBsonRef::Binary(claimed)) = document(body, "lsid").and_then(|lsid| value(lsid, "uid")) {
         if claimed.bytes.len() != 32 {
             let text = format!("Unsupported SHA256Block hash length: {}", claimed.bytes.len());
             return Err(CommandError::new(ErrorCode::UnsupportedFormat, text));
         }
-        if situation.judges_sessions && !situation.trusted && uid != Some(claimed.bytes) {
+        if situation.judges_sessions && !situation.may_impersonate && uid != Some(claimed.bytes) {
             let text = "Unauthorized to set user digest in LogicalSessionId";
             return Err(CommandError::new(ErrorCode::Unauthorized, text));
         }
@@ -150,7 +157,7 @@ fn check_impersonation(audit: &RawDocument, situation: Situation) -> Result<(), 
         let list = value(audit, name).ok_or_else(|| super::arguments::missing_field("$audit", name))?;
         named += list.as_array().map_or(1, |list| list.into_iter().count());
     }
-    if named == 0 || situation.trusted {
+    if named == 0 || situation.may_impersonate {
         return Ok(());
     }
     Err(CommandError::new(ErrorCode::Unauthorized, "Unauthorized use of impersonation metadata."))

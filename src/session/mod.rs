@@ -43,6 +43,8 @@ use self::state::Evidence;
 pub use self::state::{Addresses, AuthenticatedMember, AuthenticatedUser, State};
 pub use self::user_request::UserRequest;
 pub use self::users::{UserDocumentError, UserLookup, UserRecord};
+use crate::authz::action::Action;
+use crate::authz::resource::Resource;
 use crate::authz::{Permit, Subject};
 use crate::error::{CommandError, ErrorCode};
 use crate::wire::command::Command;
@@ -314,10 +316,15 @@ impl Session {
 
     fn situation(&self, context: &Context<'_>) -> generic::Situation {
         let free = !context.policy.enforces_authentication();
+        let holds = |action| {
+            let principal = self.state.principal();
+            free || principal.is_some_and(|principal| principal.privileges().holds(Resource::Cluster, action))
+        };
         generic::Situation {
             replica_set_member: context.picture.is_replica_set_member(),
             judges_sessions: free || self.state.is_authenticated(),
-            trusted: free || matches!(self.state, State::Member(_)),
+            may_impersonate: holds(Action::Impersonate),
+            is_internal: holds(Action::Internal),
         }
     }
 

@@ -56,7 +56,7 @@ impl UserRequest {
             return UserLookup::from_reply(reply);
         }
         let fragment = document(reply, "userFragment").ok_or(UserDocumentError("userFragment"))?;
-        UserRecord::from_fragment(self.name.clone(), fragment).map(Arc::new).map(UserLookup::Found)
+        UserRecord::from_fragment(&self.name, fragment).map(Arc::new).map(UserLookup::Found)
     }
 }
 

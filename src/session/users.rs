@@ -7,7 +7,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use bson::raw::{RawArray, RawBson, RawBsonRef, RawDocument, RawDocumentBuf};
+use bson::raw::{RawArray, RawArrayBuf, RawBson, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use bson::rawdoc;
 
 use super::picture::copy_without;
@@ -112,14 +112,17 @@ impl UserRecord {
     ///
     /// # Errors
     /// As of [`Self::from_users_info`].
-    pub fn from_fragment(name: UserName, fragment: &RawDocument) -> Result<Self, UserDocumentError> {
+    pub fn from_fragment(name: &UserName, fragment: &RawDocument) -> Result<Self, UserDocumentError> {
         let mut user = rawdoc! {
-            "user": name.name.as_str(), "db": name.database.as_str(), "credentials": {}, "authenticationRestrictions": [],
+            "user": name.name.as_str(), "db": name.database.as_str(), "credentials": {},
         };
         for element in fragment.iter_elements().filter_map(Result::ok) {
             if let (false, Ok(value)) = (["user", "db", "credentials"].contains(&element.key().as_str()), element.value()) {
                 user.append(element.key(), RawBson::from(value));
             }
+        }
+        if element(fragment, "authenticationRestrictions").is_none() {
+            user.append(cstr!("authenticationRestrictions"), RawArrayBuf::new());
         }
         Self::from_users_info(&user)
     }

@@ -26,6 +26,7 @@ mod validate;
 mod tests;
 
 pub use close::CloseReason;
+#[cfg(feature = "server")]
 pub(crate) use op_msg::SECTIONS;
 
 /// The largest message in bytes, header included (`maxMessageSizeBytes`).

@@ -25,6 +25,7 @@ const MOST_DEPTH: usize = 100;
 
 /// How many bytes of a text are kept. A document can become a text of more than five times its size; whoever needs a longer text than
 /// this gets an error in its place, see [`crate::authz::text`].
+#[expect(clippy::as_conversions, reason = "in a constant; a usize holds every u32 here")]
 const KEPT: usize = MAX_DOCUMENT_SIZE as usize;
 
 /// A text that is being made: of one that becomes too long only the length is known in the end.

@@ -9,6 +9,7 @@
 //! | `scram MECHANISM USER [password=P] [database=D] [skip] [speculative]` | a whole login, by default with the user's own password and database |
 //! | `system KEY [speculative]` | a whole login as `__system` with `key0`, `key1` or `wrong` |
 //! | `{"command": …}` | a command on `admin`, or on its own `$db` |
+//! | `{"$silent": C}` | the command `C` with `moreToCome`: no answer is waited for |
 //! | `{"$legacy": C}`, `{"$compressed": C}`, `{"$checksum": C}` | the command `C` as OP_QUERY, inside OP_COMPRESSED, with a checksum |
 //!
 //! A connection that no step opens is opened at its first use: over TLS without a certificate when the server wants TLS, else plain.
@@ -22,7 +23,7 @@ use super::support::connection::{Closed, Connection};
 use super::support::pki::pki;
 use super::support::scram::{Login, Mechanism};
 use super::support::servers::{KEY, SECOND_KEY};
-use super::support::wire::Message;
+use super::support::wire::{MORE_TO_COME, Message};
 use super::support::{json as extended, tls, users};
 
 /// One line of the table.
@@ -100,7 +101,9 @@ impl Talk {
 
     fn command(&mut self, step: &Value) -> Value {
         let (wrapping, command) = match step.as_object().and_then(|object| object.iter().next()) {
-            Some((key, inner)) if ["$legacy", "$compressed", "$checksum"].contains(&key.as_str()) => (key.as_str(), inner),
+            Some((key, inner)) if ["$legacy", "$compressed", "$checksum", "$silent"].contains(&key.as_str()) => {
+                (key.as_str(), inner)
+            }
             _ => ("", step),
         };
         let mut document = extended::document(command);
@@ -113,6 +116,10 @@ impl Talk {
             "$legacy" => Message::query(id, "admin", &document),
             "$compressed" => Message::command(id, 0, &document).compressed(2),
             "$checksum" => Message::command(id, 0, &document).with_checksum(),
+            "$silent" => {
+                let sent = connection.send(&Message::command(id, MORE_TO_COME, &document));
+                return json!(if sent.is_ok() { "sent" } else { "closed" });
+            }
             _ => Message::command(id, 0, &document),
         };
         match connection.exchange(&message) {
@@ -193,6 +200,9 @@ fn normalise(value: &mut Value) {
                     *value = json!("<varies>");
                 } else if name == "saslSupportedMechs" {
                     sort_texts(value); // mongod's order differs from process to process.
+                } else if name == "authenticatedUserPrivileges" || name == "inheritedPrivileges" {
+                    normalise(value);
+                    sort_texts(value); // So does this.
                 } else if name == "payload" {
                     *value = json!(payload(value));
                 } else {

@@ -1,11 +1,14 @@
 //! The conversations of `conversations.jsonl`, run against a real mongod and against doorward with the same flags: what comes
 //! back must be the same.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
 use super::conversation::{self, Conversation};
+use super::support::mongod::Mongod;
 use super::support::servers::{Server, Target, flags, key_file, target, tls_flags};
-use super::support::{assert_no_failures, json};
+use super::support::{assert_no_failures, json, run};
 
 /// Runs every conversation of the table for these servers.
 fn compare(servers: &str, flags: &[String]) {
@@ -96,6 +99,39 @@ fn with_members_by_certificate() {
 }
 
 #[test]
+fn with_members_names_for_users() {
+    let more = "--auth --tlsAllowConnectionsWithoutCertificates --setParameter enforceUserClusterSeparation=false";
+    compare("no separation", &with(tls_flags("requireTLS"), more));
+}
+
+#[test]
+fn before_the_first_user() {
+    compare_empty("no users", &flags("--auth"));
+}
+
+#[test]
+fn before_the_first_user_without_the_localhost_exception() {
+    compare_empty("no bypass", &flags("--auth --setParameter enableLocalhostAuthBypass=false"));
+}
+
+/// Runs every conversation of the table for servers without users or data.
+fn compare_empty(servers: &str, flags: &[String]) {
+    let empty = || run::folder("empty");
+    let start_mongod = || {
+        let Mongod { process, port, .. } = Mongod::start_in(&empty(), flags).expect("a mongod");
+        Server { process, port, backend: None }
+    };
+    let under_test = match target() {
+        Target::Mongod => start_mongod(),
+        Target::Doorward => {
+            let backend = Mongod::start_in(&empty(), &["--noauth".to_owned()]).expect("a backend");
+            Server::doorward(&Arc::new(backend), flags).expect("doorward")
+        }
+    };
+    compare_servers(servers, false, &start_mongod(), &under_test);
+}
+
+#[test]
 fn every_conversation_is_run_by_a_test_here() {
     let run = [
         "open",
@@ -109,6 +145,9 @@ fn every_conversation_is_run_by_a_test_here() {
         "mechanisms-tls",
         "sendx509",
         "x509",
+        "no separation",
+        "no users",
+        "no bypass",
     ];
     let conversations = conversation::all();
     for conversation in &conversations {

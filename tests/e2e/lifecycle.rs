@@ -228,7 +228,7 @@ fn what_a_message_may_is_judged_when_it_is_there_and_not_when_it_begins() {
     let file = config_file(&config(true));
     let (process, port) = doorward_from(&file, &flags("--nounixsocket")).expect("doorward");
     let mut admin = Connection::plain(port);
-    must_log_in(&mut admin, "alice", "admin", "wonderland");
+    must_log_in(&mut admin, "root", "admin", "secret");
     admin.must(doc! {"createUser": "halfway", "pwd": "halfway", "roles": [], "$db": "admin"});
     let mut dropped = Connection::plain(port);
     must_log_in(&mut dropped, "halfway", "admin", "halfway");

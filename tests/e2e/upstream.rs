@@ -181,15 +181,39 @@ fn a_user_that_is_dropped_at_the_backend_can_do_nothing_more_through_an_open_con
     must_log_in(&mut connection, "fleeting", "admin", "secret");
     connection.must(doc! {"listDatabases": 1});
     at_backend.must(doc! {"dropUser": "fleeting"});
+    let refused = until(&mut connection, &doc! {"listDatabases": 1, "$db": "admin"}, 13);
+    assert_eq!(refused.get_str("errmsg").expect("a text"), "command listDatabases requires authentication");
+}
+
+#[test]
+fn roles_that_change_at_the_backend_count_for_an_open_connection_before_long() {
+    let backend = Mongod::backend();
+    let mut at_backend = Connection::plain(backend.port);
+    at_backend.must(doc! {"createRole": "changing", "privileges": [], "roles": []});
+    at_backend.must(doc! {"createUser": "changed", "pwd": "secret", "roles": ["changing"]});
+    let config = config(&format!("127.0.0.1:{}", backend.port), "authentication: none\n  userCacheSeconds: 1");
+    let (_process, port) = start(&config, "--auth");
+    let mut connection = Connection::plain(port);
+    must_log_in(&mut connection, "changed", "admin", "secret");
+    let find = doc! {"find": "seed", "$db": "app"};
+    assert_eq!(code(&connection.run(&find).expect("a reply")), 13);
+    at_backend.must(doc! {"grantRolesToRole": "changing", "roles": [{"role": "read", "db": "app"}]});
+    until(&mut connection, &find, 0);
+    at_backend.must(doc! {"updateRole": "changing", "roles": []});
+    until(&mut connection, &find, 13);
+}
+
+/// Asks again and again until the answer has this code.
+fn until(connection: &mut Connection, command: &bson::Document, expected: i32) -> bson::Document {
     let deadline = std::time::Instant::now() + PATIENCE;
-    let refused = loop {
-        let reply = connection.run(&doc! {"listDatabases": 1, "$db": "admin"}).expect("a reply");
-        if code(&reply) != 0 || std::time::Instant::now() > deadline {
-            break reply;
+    loop {
+        let reply = connection.run(command).expect("a reply");
+        if code(&reply) == expected {
+            return reply;
         }
+        assert!(std::time::Instant::now() < deadline, "{reply}");
         std::thread::sleep(std::time::Duration::from_millis(50));
-    };
-    assert_eq!(code(&refused), 13, "{refused}");
+    }
 }
 
 #[test]
