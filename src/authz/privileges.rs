@@ -3,6 +3,7 @@
 //! The upstream resolves roles into privileges (`inheritedPrivileges` of `usersInfo`); here they are only matched. Fails closed: what
 //! can not be read grants nothing. Source: fact sheet "Authentication and authorization semantics", section 9.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use bson::raw::{RawArray, RawBsonRef, RawDocument};
@@ -99,12 +100,17 @@ impl Privileges {
     /// The databases in which anything at all may be done, as `listDatabases` shows them.
     #[must_use]
     pub fn databases_seen(&self) -> Seen<'_> {
-        if !self.any_resource.is_empty() || self.collections.values().any(|set| !set.is_empty()) {
+        let everywhere = !self.any_resource.is_empty()
+            || self.collections.values().any(|set| !set.is_empty())
+            || self.buckets.get("").is_some_and(grants_something);
+        if everywhere {
             return Seen::Everything;
         }
         let whole = self.databases.iter().filter(|(_, set)| !set.is_empty()).map(|(name, _)| name.as_str());
-        let exact = self.exact.iter().filter(|(_, all)| all.values().any(|set| !set.is_empty())).map(|(name, _)| name.as_str());
-        Seen::only(!self.any_normal.is_empty(), whole.chain(exact))
+        let named =
+            self.exact.iter().chain(&self.buckets).filter(|(_, all)| grants_something(all)).map(|(name, _)| name.as_str());
+        let names = whole.chain(named).map(Cow::Borrowed);
+        Seen::Some { normal: !self.any_normal.is_empty(), buckets: false, names: sorted(names) }
     }
 
     /// The collections of a database with which anything at all may be done, as `listCollections` shows them.
@@ -113,11 +119,14 @@ impl Privileges {
         if !self.any_resource.is_empty() {
             return Seen::Everything;
         }
-        let whole = self.databases.get(database).is_some_and(|set| !set.is_empty())
+        let normal = self.databases.get(database).is_some_and(|set| !set.is_empty())
             || (!self.any_normal.is_empty() && !matches!(database, "local" | "config"));
-        let exact = self.exact.get(database).into_iter().flatten();
-        let named = exact.chain(&self.collections).filter(|(_, set)| !set.is_empty()).map(|(name, _)| name.as_str());
-        Seen::only(whole, named)
+        let exact = self.exact.get(database).into_iter().flatten().chain(&self.collections);
+        let exact = exact.filter(|(_, set)| !set.is_empty()).map(|(name, _)| Cow::Borrowed(name.as_str()));
+        let buckets = || [database, ""].into_iter().filter_map(|database| self.buckets.get(database)).flatten();
+        let buckets = || buckets().filter(|(_, set)| !set.is_empty()).map(|(name, _)| name.as_str());
+        let named = buckets().filter(|name| !name.is_empty()).map(|name| Cow::Owned(format!("system.buckets.{name}")));
+        Seen::Some { normal, buckets: buckets().any(str::is_empty), names: sorted(exact.chain(named)) }
     }
 
     /// Whether an action may be done on a resource.
@@ -159,30 +168,25 @@ pub enum Seen<'a> {
     /// All of them.
     Everything,
     /// Some.
-    Only {
+    Some {
         /// All but system collections; all databases but `local` and `config`.
         normal: bool,
+        /// All buckets of time series.
+        buckets: bool,
         /// These by name, sorted.
-        names: Vec<&'a str>,
+        names: Vec<Cow<'a, str>>,
     },
 }
 
-impl<'a> Seen<'a> {
-    fn only(normal: bool, names: impl Iterator<Item = &'a str>) -> Self {
-        let mut names: Vec<_> = names.collect();
-        names.sort_unstable();
-        names.dedup();
-        Self::Only { normal, names }
-    }
+fn grants_something(sets: &HashMap<String, ActionSet>) -> bool {
+    sets.values().any(|set| !set.is_empty())
+}
 
-    /// Whether this name is among them; `is_normal` tells which are not special.
-    #[must_use]
-    pub fn includes(&self, name: &str, is_normal: impl FnOnce(&str) -> bool) -> bool {
-        match self {
-            Self::Everything => true,
-            Self::Only { normal, names } => names.contains(&name) || (*normal && is_normal(name)),
-        }
-    }
+fn sorted<'a>(names: impl Iterator<Item = Cow<'a, str>>) -> Vec<Cow<'a, str>> {
+    let mut names: Vec<_> = names.collect();
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 /// A resource as a privilege names it.

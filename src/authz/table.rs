@@ -4,6 +4,10 @@
 //! (`tests/data/command-actions.json`, from a mongod 6.0.5). A command that is not here may only be run by those who may do
 //! everything. Source: fact sheet "Authentication and authorization semantics", section 9.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::LazyLock;
+
 use super::action::Action::{self, *};
 use super::rules::{Rule, aggregate, cluster, collections, cursors, listing, operations, read, roles, sessions, users, write};
 use Needs::{
@@ -28,7 +32,7 @@ const ALIASES: &[(&str, &str)] = &[
 /// The canonical name of a command, whether it exists or not.
 #[must_use]
 pub fn canonical_name(name: &str) -> &str {
-    ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, canonical)| canonical)
+    INDEX.get(name).map_or(name, |row| row.name)
 }
 
 /// What a command needs. How the first field is read is in [`super::namespace`].
@@ -92,7 +96,37 @@ const fn row(name: &'static str, needs: Needs) -> Row {
 /// The row of a command by its canonical name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Row> {
-    TABLE.binary_search_by(|row| row.name.cmp(name)).ok().and_then(|index| TABLE.get(index))
+    INDEX.get(name).copied().filter(|row| row.name.len() == name.len() && row.name == name)
+}
+
+/// The rows by name, aliases too: every forwarded command is looked up here.
+static INDEX: LazyLock<HashMap<&'static str, &'static Row, BuildHasherDefault<NameHasher>>> = LazyLock::new(|| {
+    let mut index: HashMap<_, _, BuildHasherDefault<NameHasher>> = TABLE.iter().map(|row| (row.name, row)).collect();
+    for (alias, canonical) in ALIASES {
+        if let Some(row) = index.get(canonical).copied() {
+            index.insert(alias, row);
+        }
+    }
+    index
+});
+
+/// Hashes the names of commands. The keys are known beforehand, so nobody can choose them to collide, and the standard hasher takes
+/// several times as long for such short texts.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        // FNV-1a.
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The map takes its place from both ends of the number.
+        self.0 ^ self.0.rotate_left(29)
+    }
 }
 
 /// Whether what is known of users may be wrong after this command.

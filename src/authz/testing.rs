@@ -1,6 +1,6 @@
 //! What the tests of authorization share: users with the privileges that a line of text names, and verdicts as text.
 
-use bson::raw::{RawArrayBuf, RawDocumentBuf};
+use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 
 use super::Refused;
@@ -13,6 +13,7 @@ use super::rules::Granted;
 use super::table::canonical_name;
 use crate::names::UserName;
 use crate::wire::command::{Command, Protocol};
+use crate::wire::element::{Elements, kind};
 
 /// A resource from its text: `any`, `cluster`, or `db.collection`, where each part may be empty.
 pub(crate) fn resource(text: &str) -> RawDocumentBuf {
@@ -63,4 +64,45 @@ pub(crate) fn assert_verdicts(database: &str, body: &RawDocumentBuf, expected: &
     for (privileges, said) in expected {
         assert_eq!(verdict(&user(privileges), database, body), *said, "{body:?} on {database} with {privileges:?}");
     }
+}
+
+/// What a command becomes on its way; `None` when it is not allowed or not changed.
+pub(crate) fn rewritten(user: &Principal, database: &str, body: &RawDocumentBuf) -> Option<RawDocumentBuf> {
+    match judged(user, database, body, Sequences::None) {
+        Ok(Granted::Rewritten(body)) => Some(body),
+        _ => None,
+    }
+}
+
+/// Judges a command with its document sequences.
+pub(crate) fn judged(
+    user: &Principal,
+    database: &str,
+    body: &RawDocument,
+    sequences: Sequences<'_>,
+) -> Result<Granted, Refused> {
+    let name = body.iter().next().and_then(Result::ok).map_or("", |(name, _)| name.as_str());
+    let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
+    let request = Request { command, canonical_name: canonical_name(name), sequences };
+    super::judge_held(&request, Held::new(user, &Cursors::default()))
+}
+
+/// A document from text in which fields may stand twice: a name ends at its `#`.
+pub(crate) fn twice(document: &RawDocument) -> RawDocumentBuf {
+    let mut bytes = vec![0; 4];
+    for element in Elements::of(document.as_bytes()) {
+        let name = element.name.split(|byte| *byte == b'#').next().unwrap();
+        bytes.push(element.kind);
+        bytes.extend_from_slice(name);
+        bytes.push(0);
+        if matches!(element.kind, kind::OBJECT | kind::ARRAY) {
+            bytes.extend_from_slice(twice(RawDocument::from_bytes(element.value).unwrap()).as_bytes());
+        } else {
+            bytes.extend_from_slice(element.value);
+        }
+    }
+    bytes.push(0);
+    let length = i32::try_from(bytes.len()).unwrap().to_le_bytes();
+    bytes[..4].copy_from_slice(&length);
+    RawDocumentBuf::from_bytes(bytes).unwrap()
 }

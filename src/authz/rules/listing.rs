@@ -4,15 +4,15 @@
 //! a `filter`, or for `currentOp` one more condition.
 //! Source: fact sheet "Authentication and authorization semantics", section 9, and measured on a mongod 6.0.5.
 
-use bson::raw::{RawDocument, RawDocumentBuf};
-use bson::{rawbson, rawdoc};
+use bson::raw::{CStr, RawArrayBuf, RawDocument, RawDocumentBuf, cstr};
+use bson::rawdoc;
 
 use super::fields::{duplicate, error, of_body, strict, truthy, wrong_type};
 use super::{Granted, aggregate, need, rewrite};
 use crate::authz::Refused;
 use crate::authz::action::Action;
 use crate::authz::grants::Grants;
-use crate::authz::privileges::Seen;
+use crate::authz::privileges::{Privileges, Seen};
 use crate::authz::request::Request;
 use crate::authz::resource::Resource;
 use crate::error::ErrorCode;
@@ -29,23 +29,28 @@ pub(crate) fn list_collections(request: &Request<'_>, grants: &mut dyn Grants) -
         return Ok(Granted::AsIs);
     }
     let privileges = grants.principal().ok_or(Refused::NotAuthorized)?.privileges();
-    if !privileges.databases_seen().includes(database, is_normal_database) {
+    if !sees_database(privileges, database) {
         return Err(Refused::NotAuthorized);
     }
-    let system = if database == "local" { r"^(system|replset)\." } else { r"^system\." };
-    let normal = rawdoc! { "name": { "$not": bson::Regex { pattern: cstr(system)?, options: cstr("")? } } };
-    match seen(&privileges.collections_seen(database), &normal) {
+    let system = if database == "local" { cstr!(r"^(system|replset)\.") } else { cstr!(r"^system\.") };
+    let normal = rawdoc! { "name": { "$not": regex(system) } };
+    match condition(&privileges.collections_seen(database), normal) {
         None => Ok(Granted::AsIs),
         Some(condition) => filtered(request, filter, condition),
     }
 }
 
-fn cstr(text: &str) -> Result<bson::raw::CString, Refused> {
-    text.try_into().map_err(|_| Refused::NotAuthorized)
+fn sees_database(privileges: &Privileges, database: &str) -> bool {
+    match privileges.databases_seen() {
+        Seen::Everything => true,
+        Seen::Some { normal, names, .. } => {
+            (normal && !matches!(database, "local" | "config")) || names.iter().any(|name| name == database)
+        }
+    }
 }
 
-fn is_normal_database(database: &str) -> bool {
-    !matches!(database, "local" | "config")
+fn regex(pattern: &CStr) -> bson::Regex {
+    bson::Regex { pattern: pattern.to_owned(), options: cstr!("").to_owned() }
 }
 
 /// `listDatabases`.
@@ -60,25 +65,27 @@ pub(crate) fn list_databases(request: &Request<'_>, grants: &mut dyn Grants) -> 
         return Err(error(ErrorCode::Unauthorized, "Insufficient permissions to list all databases"));
     }
     let normal = rawdoc! { "name": { "$nin": ["local", "config"] } };
-    let nothing = Seen::Only { normal: false, names: Vec::new() };
+    let nothing = Seen::Some { normal: false, buckets: false, names: Vec::new() };
     let visible = grants.principal().map_or(nothing, |principal| principal.privileges().databases_seen());
-    match seen(&visible, &normal) {
+    match condition(&visible, normal) {
         None => Ok(Granted::AsIs),
         Some(condition) => filtered(request, filter, condition),
     }
 }
 
 /// The condition for what is seen; `None` when that is everything.
-fn seen(seen: &Seen<'_>, normal: &RawDocument) -> Option<RawDocumentBuf> {
-    let Seen::Only { normal: all_normal, names } = seen else { return None };
-    let mut array = bson::raw::RawArrayBuf::new();
-    names.iter().for_each(|name| array.push(*name));
-    let named = rawdoc! { "name": { "$in": array } };
-    Some(if *all_normal {
-        rawdoc! { "$or": [normal.to_owned(), named] }
-    } else {
-        named
-    })
+fn condition(seen: &Seen<'_>, all_normal: RawDocumentBuf) -> Option<RawDocumentBuf> {
+    let Seen::Some { normal, buckets, names } = seen else { return None };
+    let names: RawArrayBuf = names.iter().map(AsRef::as_ref).collect::<Vec<&str>>().into_iter().collect();
+    let mut any = RawArrayBuf::new();
+    any.push(rawdoc! { "name": { "$in": names } });
+    if *normal {
+        any.push(all_normal);
+    }
+    if *buckets {
+        any.push(rawdoc! { "name": regex(cstr!(r"^system\.buckets\.")) });
+    }
+    Some(rawdoc! { "$or": any })
 }
 
 /// The command with a filter that also has this condition.
@@ -87,7 +94,7 @@ fn filtered(request: &Request<'_>, filter: Option<Element<'_>>, condition: RawDo
         None => condition,
         Some(filter) if filter.kind == kind::OBJECT => {
             let given = RawDocument::from_bytes(filter.value).map_err(|_| Refused::NotAuthorized)?;
-            rawdoc! { "$and": [rawbson!(given.to_owned()), condition] }
+            rawdoc! { "$and": [given.to_owned(), condition] }
         }
         Some(filter) => return Err(wrong_type(request.canonical_name, "filter", &filter, "type 'object'")),
     };

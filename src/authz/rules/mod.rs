@@ -66,3 +66,6 @@ pub(super) fn by_uuid<'a>(grants: &mut dyn Grants) -> Result<Resource<'a>, Refus
     need(grants, Resource::Cluster, &[Action::UseUUID])?;
     Ok(Resource::Any)
 }
+
+#[cfg(test)]
+mod tests;
