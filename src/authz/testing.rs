@@ -75,12 +75,7 @@ pub(crate) fn rewritten(user: &Principal, database: &str, body: &RawDocumentBuf)
 }
 
 /// Judges a command with its document sequences.
-pub(crate) fn judged(
-    user: &Principal,
-    database: &str,
-    body: &RawDocument,
-    sequences: Sequences<'_>,
-) -> Result<Granted, Refused> {
+pub(crate) fn judged(user: &Principal, database: &str, body: &RawDocument, sequences: Sequences<'_>) -> Result<Granted, Refused> {
     let name = body.iter().next().and_then(Result::ok).map_or("", |(name, _)| name.as_str());
     let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
     let request = Request { command, canonical_name: canonical_name(name), sequences };

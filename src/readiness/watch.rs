@@ -16,6 +16,7 @@ use crate::authz::cursors::Cursors;
 use crate::authz::needs::{self, Asking, Found, Need, Verdict};
 use crate::authz::principal::Principal;
 use crate::authz::request::Request;
+use crate::authz::resource::Resource;
 use crate::authz::rules::Rule;
 
 /// How many commands a connection remembers.
@@ -129,10 +130,7 @@ impl Watch {
             Some(_) if found.is_allowed => (Outcome::Allowed, None),
             Some(_) => (Outcome::MissingPrivilege, Some(Why::MissingPrivilege(found.lacking.clone()))),
         };
-        let namespace = match first_text(request) {
-            Some(collection) => format!("{}.{collection}", request.database()),
-            None => request.database().to_owned(),
-        };
+        let namespace = namespace(request, &found.needs);
         let operation = Operation {
             client: &self.client,
             user: self.principal.as_ref().map(|principal| principal.name()),
@@ -154,6 +152,19 @@ pub struct Judging<'a> {
     pub cursors: &'a Cursors,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+}
+
+/// What a command is about, for people: its collection where it needs something of that, else its database.
+fn namespace(request: &Request<'_>, needs: &[Need]) -> String {
+    let database = request.database();
+    let is_needed = |collection: &&str| {
+        let resource = Resource::Collection { database, collection };
+        needs.iter().any(|need| need.resource.as_resource() == resource)
+    };
+    match first_text(request).filter(is_needed) {
+        Some(collection) => format!("{database}.{collection}"),
+        None => database.to_owned(),
+    }
 }
 
 /// The text of a command's first field: its collection, as a rule.

@@ -8,7 +8,6 @@ use crate::authz::action::Action;
 use crate::authz::grants::Grants;
 use crate::authz::privileges::Privileges;
 use crate::authz::request::Sequences;
-use crate::authz::resource::Resource;
 use crate::authz::rules::Granted;
 use crate::names::UserName;
 use crate::wire::command::{Command, Protocol};
@@ -153,4 +152,13 @@ fn the_missing_privilege_is_named_with_its_collection() {
     assert_eq!(need.action, Action::Update);
     assert_eq!(need.resource.as_resource(), Resource::Collection { database: "app", collection: "totals" });
     assert_eq!(namespace, "app.totals");
+}
+
+#[test]
+fn a_first_field_that_is_no_collection_is_not_shown_as_one() {
+    let mut bench = Bench::new();
+    let _ = bench.run(None, &rawdoc! { "createUser": "ann", "$db": "app" });
+    let report = bench.report();
+    let (_, _, namespace) = report.applications.first().and_then(|application| application.lines.first()).unwrap();
+    assert_eq!(namespace, "app");
 }

@@ -62,8 +62,22 @@ fn pattern(text: &str) -> String {
 
 /// All patterns that any case accepts.
 const PATTERNS: &[&str] = &[
-    "app.src", "app.", ".src", ".", "other.", "local.", "config.", "admin.", "cluster", "app.other", "app.outc", "app.x",
-    ".system.js", "app.system.js", "app.view1", "local.oplog.rs",
+    "app.src",
+    "app.",
+    ".src",
+    ".",
+    "other.",
+    "local.",
+    "config.",
+    "admin.",
+    "cluster",
+    "app.other",
+    "app.outc",
+    "app.x",
+    ".system.js",
+    "app.system.js",
+    "app.view1",
+    "local.oplog.rs",
 ];
 
 fn passes(held: &str, database: &str, body: &RawDocumentBuf) -> bool {
