@@ -1,7 +1,7 @@
 //! doorward: a MongoDB-compatible TLS authentication proxy.
 //!
 //! The modules stand in layers, and imports point down only:
-//! `inspect -> server`, and `admin, server -> relay, upstream, tls, net -> session -> authz, scram, x509, keyfile, wire, config -> names, secret, error`.
+//! `inspect -> server`, and `admin, server -> relay, upstream, tls, net -> readiness, session -> authz, scram, x509, keyfile, wire, config -> names, secret, error`.
 //! Everything above the line below is pure: it knows no socket, clock, file or source of randomness; such things come in as
 //! arguments. Everything below it needs the feature `server`. `tests/layers` holds both rules.
 
@@ -14,6 +14,7 @@ pub mod secret;
 pub mod authz;
 pub mod config;
 pub mod keyfile;
+pub mod readiness;
 pub mod scram;
 pub mod session;
 pub mod wire;

@@ -31,7 +31,7 @@ fn main() -> ExitCode {
         Ok(Command::Certs(words)) => doorward::certs::main(&words),
         Ok(Command::Explain(words)) => inspect::explain(&words),
         Ok(Command::Keyfile(words)) => inspect::keyfile(&words),
-        Ok(Command::Readiness(_)) => fail(FAILED, "doorward readiness is not built yet"),
+        Ok(Command::Readiness(words)) => inspect::readiness(&words),
         Ok(Command::Sink(words)) => doorward::sink::main(&words),
     }
 }

@@ -27,6 +27,10 @@ pub struct Metrics {
     pub operations_answered: Counter,
     /// Commands of unauthenticated clients that were forwarded in transition.
     pub operations_transitional: Counter,
+    /// Commands that enforcement would refuse because nobody is authenticated; counted in transition alone.
+    pub would_deny_unauthenticated: Counter,
+    /// Commands that enforcement would refuse because the user lacks a privilege; counted in transition alone.
+    pub would_deny_missing_privilege: Counter,
     /// Bytes of requests that were forwarded.
     pub bytes_to_upstream: Counter,
     /// Bytes of replies that were forwarded.
@@ -55,6 +59,8 @@ impl Metrics {
             operations_forwarded: counter("doorward_operations_total", Some(("answered_by", "upstream"))),
             operations_answered: counter("doorward_operations_total", Some(("answered_by", "doorward"))),
             operations_transitional: counter("doorward_transitional_operations_total", None),
+            would_deny_unauthenticated: counter("doorward_would_deny_total", Some(("reason", "unauthenticated"))),
+            would_deny_missing_privilege: counter("doorward_would_deny_total", Some(("reason", "missing_privilege"))),
             bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
             bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
             upstream_up: gauge("doorward_upstream_up"),
@@ -105,6 +111,12 @@ impl Metrics {
         gauge.set(seconds_left as f64 / 86_400.0);
     }
 
+    /// How many applications of the would-deny record are in a state: `ready`, `would_break`.
+    #[expect(clippy::cast_precision_loss, reason = "the record is bounded")]
+    pub fn readiness(&self, state: &'static str, applications: usize) {
+        self.gauge("doorward_readiness_applications", &[("state", state)]).set(applications as f64);
+    }
+
     /// Everything as Prometheus text.
     #[must_use]
     pub fn render(&self) -> String {
@@ -138,6 +150,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_authentications_total", "Authentications, by mechanism, outcome and error."),
         ("doorward_operations_total", "Commands, by who answered them."),
         ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
+        ("doorward_would_deny_total", "Commands that enforcement would have refused, counted under transitionToAuth, by reason."),
         ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
         ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
         ("doorward_reloads_total", "Reloads, by outcome."),
@@ -150,6 +163,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_connections", "Connections open now, by state of authentication."),
         ("doorward_upstream_up", "1 while the upstream answers."),
         ("doorward_snapshot_generation", "Number of the configuration in force."),
+        ("doorward_readiness_applications", "Applications seen under transitionToAuth, by whether enforcement would break them."),
         ("doorward_certificate_days_left", "Days until a certificate in use expires, by option."),
     ];
     for (name, help) in gauges {

@@ -4,3 +4,4 @@ pub mod events;
 pub mod http;
 pub mod log;
 pub mod metrics;
+pub mod readiness;

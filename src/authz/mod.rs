@@ -13,6 +13,7 @@ pub mod cursors;
 pub mod grants;
 mod metadata;
 pub(crate) mod namespace;
+pub mod needs;
 pub mod principal;
 pub mod privileges;
 pub mod request;
@@ -262,6 +263,16 @@ pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, 
 /// [`Refused`], when it must not be run.
 pub fn judge(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
     judge_row(table::find(request.canonical_name), request, grants)
+}
+
+/// Judges one command as [`authorize`] does for a user, and lets nothing through: for the would-deny record. Whose a logical session
+/// is does not count here: no driver names another user's.
+///
+/// # Errors
+/// [`Refused`], when it would not be run.
+pub fn rehearse(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
+    metadata::check(request.body(), grants)?;
+    judge(request, grants)
 }
 
 fn judge_row(row: Option<&Row>, request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {

@@ -1,4 +1,4 @@
-//! The commands that look and tell, and start nothing: `check`, `explain`, `keyfile`.
+//! The commands that look and tell, and start nothing: `check`, `explain`, `keyfile`, `readiness`.
 //!
 //! What they say comes from the code that serves, so that it is what would happen. No key and no password is ever printed, and
 //! nothing of a foreign certificate reaches a terminal unescaped. Source: doorward's contract.
@@ -6,6 +6,7 @@
 mod check;
 mod explain;
 mod keyfile;
+mod readiness;
 
 use std::fmt::{self, Write as _};
 use std::io::Write as _;
@@ -14,6 +15,7 @@ use std::process::ExitCode;
 pub use self::check::check;
 pub use self::explain::explain;
 pub use self::keyfile::keyfile;
+pub use self::readiness::readiness;
 
 use crate::tls::description::Description;
 use crate::tls::mongod_time;

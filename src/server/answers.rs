@@ -150,6 +150,7 @@ impl ClientConnection<'_> {
     /// Logs and counts what happened in the session.
     pub(super) fn record(&self, event: &Event) {
         let metrics = &self.server.metrics;
+        self.note_login(event);
         match event {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {

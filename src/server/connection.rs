@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::observe::Origin;
 use super::open::{self, Refused};
+use super::readiness::Readiness;
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
 use super::{Server, unix_now_ms};
@@ -100,6 +101,8 @@ pub(super) struct ClientConnection<'a> {
     pub(super) upstream: Option<Connection>,
     pub(super) moved: Moved,
     pub(super) counts: Counts,
+    /// What it did in transition.
+    pub(super) readiness: Readiness,
     /// The state that the gauge of connection states holds for this connection.
     pub(super) shown_state: &'static str,
 }
@@ -117,6 +120,11 @@ pub(super) struct Surroundings {
 }
 
 impl Surroundings {
+    /// Where the client is.
+    pub(super) const fn client_address(&self) -> ClientAddress {
+        self.client_address
+    }
+
     /// As the session takes it.
     pub(super) fn context<'c>(&'c self, nonce: &'c dyn Fn() -> [u8; 24], users: &'c [(UserRequest, UserLookup)]) -> Context<'c> {
         Context {
@@ -197,6 +205,7 @@ pub(super) async fn serve(
         upstream: None,
         moved: Moved::default(),
         counts: Counts::default(),
+        readiness: Readiness::default(),
         shown_state: "unauthenticated",
     };
     server.metrics.connection_state(connection.shown_state, 1.0);

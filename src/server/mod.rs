@@ -5,6 +5,7 @@ mod connection;
 mod observe;
 mod open;
 mod own_operation;
+mod readiness;
 mod registry;
 mod reload;
 pub mod snapshot;
@@ -28,6 +29,7 @@ use crate::admin::events::{configuration_warning, control, network};
 use crate::admin::http;
 use crate::admin::log::{Log, Severity};
 use crate::admin::metrics::Metrics;
+use crate::admin::readiness::RolesError;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
@@ -86,6 +88,7 @@ pub(crate) struct Server {
     pictures: watch::Receiver<Picture>,
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
+    readiness: crate::readiness::record::Record,
     /// Whether the log says already that the localhost exception was used.
     localhost_exception_noted: AtomicBool,
     registry: Arc<Registry>,
@@ -127,12 +130,14 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
+        readiness: crate::readiness::record::Record::default(),
         localhost_exception_noted: AtomicBool::new(false),
         registry: Arc::default(),
         randomness,
         read_settings,
     });
     reload::show(&server);
+    server.note_transition();
     let workers = Arc::new(Workers::start()?);
     tokio::spawn(watch_upstream(Arc::clone(&server), send_pictures));
     if let Some(listener) = admin {
@@ -314,7 +319,16 @@ async fn drain(server: &Arc<Server>, signals: &mut Signals) {
 impl http::Subject for Server {
     fn metrics(&self) -> String {
         reload::show_certificates(self);
+        self.show_readiness();
         self.metrics.render()
+    }
+
+    fn readiness(&self) -> String {
+        format!("{}\n", crate::admin::readiness::report(&self.readiness.report()))
+    }
+
+    async fn roles(&self, application: &str) -> Result<String, RolesError> {
+        Ok(format!("{}\n", self.recommended_roles(application).await?))
     }
 
     fn ready(&self) -> Result<(), String> {

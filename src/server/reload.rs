@@ -28,6 +28,7 @@ pub(super) fn reload(server: &Arc<Server>) {
             server.log.adjust(&snapshot.settings.log);
             server.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
             server.snapshot.store(Arc::new(snapshot));
+            server.note_transition();
             server.users.forget();
             server.metrics.reload("done");
             let names = |waits: bool| -> Vec<_> {

@@ -139,6 +139,15 @@ impl ClientConnection<'_> {
                     let Ok(forwarding) = self.authorize(permit, &command, request.envelope, sequences) else {
                         return Ok(None);
                     };
+                    let sequences = match (sequences, whole_message(self.channel.incoming.available(), header)) {
+                        (Sequences::Unread, Some(message)) => self::sequences(&command, request.envelope, message),
+                        (sequences, _) => sequences,
+                    };
+                    // What can only be judged as a whole is read as a whole, as if it were enforced.
+                    let observed = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
+                    if observed.is_err() {
+                        return Ok(None);
+                    }
                     let changed = !matches!(forwarding.allowed.rewrite(), Rewrite::None);
                     let size = usize::try_from(header.message_length).unwrap_or(usize::MAX);
                     if changed && (request.envelope.checksum || !forwarding.allowed.fits(command.body, size)) {
@@ -198,7 +207,10 @@ impl ClientConnection<'_> {
                     judged => judged,
                 };
                 match judged {
-                    Ok(forwarding) => self.fitted(forwarding, &command, message.len()),
+                    Ok(forwarding) => {
+                        let _ = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
+                        self.fitted(forwarding, &command, message.len())
+                    }
                     Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
                 }
             }
@@ -322,6 +334,11 @@ fn is_body_alone(header: Header, envelope: Envelope, body: &RawDocument, consume
     let ends_there = consumed.checked_add(checksum) == usize::try_from(header.message_length).ok();
     let begins_there = consumed.checked_sub(body.as_bytes().len()) == SECTIONS.checked_add(1);
     ends_there && begins_there
+}
+
+/// The message, if it is there as a whole.
+fn whole_message(available: &[u8], header: Header) -> Option<&[u8]> {
+    available.get(..usize::try_from(header.message_length).ok()?)
 }
 
 /// The document sequences of a message that is there as a whole.

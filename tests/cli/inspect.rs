@@ -350,7 +350,22 @@ fn explain_refuses_what_it_can_not_read() {
 }
 
 #[test]
-fn readiness_says_that_it_is_not_built_yet() {
-    let output = doorward(&["readiness"]);
-    assert_eq!((output.status.code(), stderr(&output).as_str()), (Some(1), "doorward readiness is not built yet\n"));
+fn readiness_says_where_it_looked_for_a_running_doorward() {
+    let files = Files::new();
+    let upstream = "proxy: {upstream: {address: 127.0.0.1:27018}";
+    let without = files.write("without.conf", &format!("{upstream}}}\n"));
+    // Port 1 is nobody's.
+    let with = files.write("with.conf", &format!("{upstream}, admin: {{bindIp: 0.0.0.0, port: 1}}}}\n"));
+    for (words, status, expected) in [
+        (vec!["readiness"], 2, "--config FILE"),
+        (vec!["readiness", "--config", "/nonexistent"], 2, "/nonexistent"),
+        (vec!["readiness", "--config", &without], 2, "proxy.admin.port is not set"),
+        (vec!["readiness", "--config", &with], 1, "no doorward answers at 127.0.0.1:1"),
+        (vec!["readiness", "--admin", "127.0.0.1:1", "--roles", "shop"], 1, "proxy.admin.port"),
+        (vec!["readiness", "--admin", "127.0.0.1"], 2, "--admin 127.0.0.1"),
+    ] {
+        let output = doorward(&words);
+        assert_eq!(output.status.code(), Some(status), "{words:?}: {}", stderr(&output));
+        assert!(stderr(&output).contains(expected), "{words:?}: {}", stderr(&output));
+    }
 }

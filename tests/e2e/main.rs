@@ -38,6 +38,8 @@ mod observability;
 mod ownership;
 mod preauth;
 #[cfg(test)]
+mod readiness;
+#[cfg(test)]
 mod relay;
 #[cfg(test)]
 mod restart;

@@ -16,12 +16,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("keyfile", &["scram"]),
     ("config", &[]),
     ("authz", &["wire"]),
+    ("readiness", &["authz"]),
     ("session", &["authz", "config", "scram", "wire", "x509"]),
     ("net", &["config", "session"]),
     ("tls", &["config", "x509"]),
     ("upstream", &["config", "keyfile", "net", "scram", "session", "tls", "wire"]),
     ("relay", &["authz", "net", "wire"]),
-    ("admin", &["config"]),
+    ("admin", &["authz", "config", "readiness"]),
     ("inspect", &["config", "keyfile", "server", "tls", "x509"]),
     ("arguments", &[]),
     ("certs", &["arguments"]),
@@ -30,7 +31,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 /// What pure modules must not name.
 const IMPURE: &[&str] = &["tokio", "rustls::", "std::fs", "std::net::Tcp", "std::env", "SystemTime", "Instant::now", "getrandom"];
-const PURE: &[&str] = &["error", "names", "secret", "wire", "scram", "x509", "keyfile", "config", "authz", "session"];
+const PURE: &[&str] =
+    &["error", "names", "secret", "wire", "scram", "x509", "keyfile", "config", "authz", "readiness", "session"];
 
 fn files_of(module: &str) -> Vec<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");

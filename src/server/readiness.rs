@@ -1,0 +1,134 @@
+//! The would-deny record of a running doorward: in transition every forwarded command is judged as if it were enforced, and counted;
+//! on the admin port it is told, and which roles an application needs.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::connection::{ClientConnection, Surroundings};
+use super::{Server, unix_now_ms};
+use crate::admin::readiness::{self, RolesError};
+use crate::authz;
+use crate::authz::needs::OwnedResource;
+use crate::authz::request::{Request, Sequences};
+use crate::readiness::Client;
+use crate::readiness::record::Login;
+use crate::readiness::roles::{Definition, recommend};
+use crate::readiness::watch::{Judging, Outcome, Watch, WholeMessage};
+use crate::session::{Event, Session, State};
+use crate::upstream::roles::definitions;
+use crate::wire::command::Command;
+
+/// Of how many databases the upstream is asked for its built-in roles at most.
+const MOST_DATABASES: usize = 64;
+
+/// What one connection did in transition; costs nothing outside one.
+#[derive(Default)]
+pub(super) struct Readiness {
+    watch: Option<Box<Watch>>,
+    /// Whether the client had said who it is when the watch was made.
+    is_introduced: bool,
+}
+
+impl Readiness {
+    /// Judges and counts a command that is forwarded in transition. Commands that need no authentication do not count, nor does what a
+    /// cluster member does.
+    ///
+    /// # Errors
+    /// [`WholeMessage`]: it can only be judged with its document sequences.
+    pub(super) fn observe(
+        &mut self,
+        server: &Server,
+        session: &Session,
+        surroundings: &Surroundings,
+        command: &Command<'_>,
+        sequences: Sequences<'_>,
+    ) -> Result<(), WholeMessage> {
+        if !surroundings.snapshot.policy.transition_to_auth || matches!(session.state(), State::Member(_)) {
+            return Ok(());
+        }
+        let canonical_name = authz::table::canonical_name(command.name);
+        if !surroundings.picture.command(canonical_name).is_some_and(|known| known.requires_auth) {
+            return Ok(());
+        }
+        if self.watch.is_none() || self.is_introduced != session.client_metadata().is_some() {
+            self.is_introduced = session.client_metadata().is_some();
+            self.watch = Some(Box::new(Watch::new(client(session, surroundings))));
+        }
+        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let request = Request { command: *command, canonical_name, sequences };
+        let judging = Judging { rule: authz::rehearse, cursors: &server.cursors, now_ms: unix_now_ms() };
+        match watch.observe(&server.readiness, session.state().principal(), &request, judging)? {
+            Outcome::Allowed => {}
+            Outcome::Unauthenticated => server.metrics.would_deny_unauthenticated.increment(1),
+            Outcome::MissingPrivilege => server.metrics.would_deny_missing_privilege.increment(1),
+        }
+        Ok(())
+    }
+}
+
+fn client(session: &Session, surroundings: &Surroundings) -> Client {
+    Client::new(session.client_metadata().map(AsRef::as_ref), surroundings.client_address().ip())
+}
+
+impl ClientConnection<'_> {
+    /// Takes note of a login in transition. A speculative one that fails is not the client's last word.
+    pub(super) fn note_login(&self, event: &Event) {
+        if !self.surroundings.snapshot.policy.transition_to_auth {
+            return;
+        }
+        let now_ms = unix_now_ms();
+        match event {
+            Event::AuthenticationFailed { mechanism, user, speculative: false, .. } => {
+                let client = client(&self.session, &self.surroundings);
+                self.server.readiness.login_failed(&Login { client: &client, user: user.as_ref(), mechanism }, now_ms);
+            }
+            Event::AuthenticationSucceeded { mechanism, user, .. } => {
+                let client = client(&self.session, &self.surroundings);
+                self.server.readiness.login_succeeded(&Login { client: &client, user: Some(user), mechanism }, now_ms);
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Server {
+    /// Tells the record whether there is a transition, at the start and after each reload.
+    pub(super) fn note_transition(&self) {
+        let is_on = self.snapshot.load().policy.transition_to_auth;
+        self.readiness.set_transition(is_on, unix_now_ms());
+    }
+
+    /// Brings the numbers of applications up to date; there are none before the first transition.
+    pub(super) fn show_readiness(&self) {
+        let report = self.readiness.report();
+        if report.since_ms.is_none() {
+            return;
+        }
+        let ready = report.applications.iter().filter(|application| application.is_ready()).count();
+        self.metrics.readiness("ready", ready);
+        self.metrics.readiness("would_break", report.applications.len().saturating_sub(ready));
+    }
+
+    /// The roles that an application needs, with what the upstream says of its built-in roles.
+    pub(super) async fn recommended_roles(&self, application: &str) -> Result<Value, RolesError> {
+        let mut report = self.readiness.report();
+        let place = report.applications.iter().position(|one| one.name == application).ok_or(RolesError::UnknownApplication)?;
+        let application = report.applications.swap_remove(place);
+        let needs: Vec<_> = application.needs.iter().map(|(need, _)| need.clone()).collect();
+        let mut databases: Vec<String> =
+            needs.iter().filter_map(|need| OwnedResource::database(&need.resource)).map(str::to_owned).collect();
+        databases.sort();
+        databases.dedup();
+        databases.truncate(MOST_DATABASES);
+        let connector = Arc::clone(&self.snapshot.load().connector);
+        let asked = definitions(&connector, &databases).await.map_err(|error| RolesError::Upstream(error.to_string()))?;
+        // Combining roles takes a moment, and this thread accepts clients.
+        let found = tokio::task::spawn_blocking(move || {
+            let definitions: Vec<Definition> = asked.iter().flat_map(|reply| Definition::from_roles_info(reply)).collect();
+            let recommendation = recommend(&needs, &definitions);
+            readiness::roles(&application, &recommendation)
+        });
+        found.await.map_err(|error| RolesError::Upstream(error.to_string()))
+    }
+}
