@@ -29,6 +29,7 @@ use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
 use crate::upstream::monitor::{self, MonitorEvent, Picture};
+use crate::upstream::suspicion::Suspicions;
 use crate::upstream::users::UserStore;
 
 /// Reads the configuration again, for a reload.
@@ -81,6 +82,7 @@ pub(crate) struct Server {
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     pictures: watch::Receiver<Picture>,
+    suspicions: Suspicions,
     users: UserStore,
     registry: Arc<Registry>,
     randomness: Randomness,
@@ -120,6 +122,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         pictures,
+        suspicions: Suspicions::default(),
         registry: Arc::default(),
         randomness,
         read_settings,
@@ -211,7 +214,7 @@ async fn accept_loop(server: Arc<Server>, workers: Arc<Workers>, listener: Liste
 }
 
 async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
-    let (for_connector, for_events) = (Arc::clone(&server), server);
+    let (for_connector, for_events) = (Arc::clone(&server), Arc::clone(&server));
     let connector = move || Arc::clone(&for_connector.snapshot.load().connector);
     let tell = move |event: MonitorEvent<'_>| {
         let server = &for_events;
@@ -230,7 +233,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
             server.registry.wake_all(Wake::UpstreamLost);
         }
     };
-    monitor::run(connector, pictures, tell).await;
+    monitor::run(connector, pictures, &server.suspicions, tell).await;
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile, and SIGUSR1 rotates the log.
