@@ -22,8 +22,8 @@ use crate::net::channel::Channel;
 use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
 use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
-use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
+use crate::upstream::{UpstreamError, suspicion};
 use crate::wire::CloseReason;
 use crate::x509::peer::PeerIdentity;
 
@@ -69,6 +69,11 @@ impl End {
             Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => Some("upstream"),
             Self::Draining => Some("draining"),
         }
+    }
+
+    /// Whether the upstream may be lost and the monitor may not know it.
+    const fn is_doubt(&self) -> bool {
+        matches!(self, Self::Upstream(_) | Self::Relay(RelayError::Upstream(_) | RelayError::Protocol(_)))
     }
 
     /// mongod's code for the log line.
@@ -279,9 +284,24 @@ impl ClientConnection<'_> {
         }
         // The upstream goes first, so that mongod interrupts what still runs.
         drop(self.upstream.take());
+        if end.is_doubt() {
+            self.have_upstream_checked().await;
+        }
         let _ = timeout(Duration::from_secs(1), self.channel.close()).await;
         let open = self.server.registry.len().saturating_sub(1);
         self.log.ended(open, &self.summary(end));
+    }
+
+    /// Waits until it is known whether the upstream is lost: a client that is closed comes back at once, and has to see an outage on
+    /// its first hello.
+    async fn have_upstream_checked(&self) {
+        if self.server.pictures.borrow().is_none() {
+            return;
+        }
+        tokio::select! {
+            _ = timeout(suspicion::LIMIT, self.server.suspicions.raise()) => {}
+            _ = self.place.control.woken() => {}
+        }
     }
 
     /// What the connection was and did, for its last log line.

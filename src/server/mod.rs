@@ -34,6 +34,7 @@ use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
 use crate::upstream::monitor::{self, MonitorEvent, Picture};
+use crate::upstream::suspicion::Suspicions;
 use crate::upstream::users::UserStore;
 
 /// Reads the configuration again, for a reload.
@@ -86,6 +87,7 @@ pub(crate) struct Server {
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     pictures: watch::Receiver<Picture>,
+    suspicions: Suspicions,
     users: UserStore,
     cursors: crate::authz::cursors::Cursors,
     readiness: crate::readiness::record::Record,
@@ -132,6 +134,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
         pictures,
         readiness: crate::readiness::record::Record::default(),
         localhost_exception_noted: AtomicBool::new(false),
+        suspicions: Suspicions::default(),
         registry: Arc::default(),
         randomness,
         read_settings,
@@ -224,7 +227,7 @@ async fn accept_loop(server: Arc<Server>, workers: Arc<Workers>, listener: Liste
 }
 
 async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
-    let (for_connector, for_events) = (Arc::clone(&server), server);
+    let (for_connector, for_events) = (Arc::clone(&server), Arc::clone(&server));
     let connector = move || Arc::clone(&for_connector.snapshot.load().connector);
     let tell = move |event: MonitorEvent<'_>| {
         let server = &for_events;
@@ -244,7 +247,7 @@ async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
             server.registry.wake_all(Wake::UpstreamLost);
         }
     };
-    monitor::run(connector, pictures, tell).await;
+    monitor::run(connector, pictures, &server.suspicions, tell).await;
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile, and SIGUSR1 rotates the log.

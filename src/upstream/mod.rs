@@ -5,6 +5,7 @@ pub mod connector;
 pub mod login;
 pub mod monitor;
 pub mod roles;
+pub mod suspicion;
 pub mod users;
 
 use bson::raw::{RawDocument, RawDocumentBuf};

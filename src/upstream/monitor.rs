@@ -3,8 +3,9 @@
 //! Drivers' monitoring connections never authenticate and never reach the upstream; what they see is made from this picture, so it
 //! has to be true: when the monitor loses the upstream, the picture is gone at once and every connection that was opened under it is
 //! told (wire sheet section 7: an outage must be visible on hello first, then no driver shows an error). Nothing is ever answered
-//! from a picture whose upstream is lost.
+//! from a picture whose upstream is lost; whoever has reason to believe that it is can have that checked ([`Suspicions`]).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::connector::Connector;
+use super::suspicion::{self, Suspicions};
 use super::{UpstreamError, is_ok, own_metadata};
 use crate::session::UpstreamPicture;
 
@@ -42,13 +44,24 @@ pub enum MonitorEvent<'a> {
 pub async fn run(
     connector: impl Fn() -> Arc<Connector>,
     pictures: watch::Sender<Picture>,
+    suspicions: &Suspicions,
     mut tell: impl FnMut(MonitorEvent<'_>),
 ) {
     let mut pause = FIRST_PAUSE;
     let mut told = false;
     loop {
         let mut reached = false;
-        let Err(error) = watch_once(&connector(), &pictures, &mut reached, &mut tell).await;
+        let error = match reach(&connector(), &pictures).await {
+            Ok((connection, hello)) => {
+                reached = true;
+                tell(MonitorEvent::Reached);
+                tokio::select! {
+                    Err(error) = follow(connection, hello, &pictures) => error,
+                    error = suspicion::check_when_raised(&connector, suspicions) => error,
+                }
+            }
+            Err(error) => error,
+        };
         pictures.send_replace(None);
         if reached {
             tell(MonitorEvent::Lost(&error));
@@ -57,24 +70,27 @@ pub async fn run(
             tell(MonitorEvent::Unreachable(&error));
             told = true;
         }
+        suspicions.settle_all();
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Connects, learns what pictures are made of, and publishes one at every change until the connection breaks.
-async fn watch_once(
-    connector: &Connector,
-    pictures: &watch::Sender<Picture>,
-    reached: &mut bool,
-    tell: &mut impl FnMut(MonitorEvent<'_>),
-) -> Result<std::convert::Infallible, UpstreamError> {
+/// Connects, learns what pictures are made of, and publishes the first.
+async fn reach(connector: &Connector, pictures: &watch::Sender<Picture>) -> Result<(Connection, RawDocumentBuf), UpstreamError> {
     let mut connection = connector.connect(Some(&own_metadata("doorward monitor"))).await?;
     let first = learn(&mut connection).await?;
-    let mut hello = first.hello().to_owned();
+    let hello = first.hello().to_owned();
     pictures.send_replace(Some(Arc::new(first)));
-    *reached = true;
-    tell(MonitorEvent::Reached);
+    Ok((connection, hello))
+}
+
+/// Publishes a picture at every change until the connection breaks.
+async fn follow(
+    mut connection: Connection,
+    mut hello: RawDocumentBuf,
+    pictures: &watch::Sender<Picture>,
+) -> Result<Infallible, UpstreamError> {
     loop {
         let Some(request) = streaming_hello(&hello) else {
             // A server that knows no topologyVersion is asked again and again.

@@ -75,7 +75,7 @@ enum Body {
 }
 
 /// Where the body of an `OP_MSG` of `total` bytes is, in bytes from its beginning, if so much of it is there.
-pub(crate) fn body_range(message: &[u8], total: usize) -> Option<std::ops::Range<usize>> {
+pub fn body_range(message: &[u8], total: usize) -> Option<std::ops::Range<usize>> {
     let checksum = flags(message).ok()?? & CHECKSUM_PRESENT != 0;
     let limit = if checksum { total.saturating_sub(CHECKSUM_LEN) } else { total };
     match find_body(message, limit) {

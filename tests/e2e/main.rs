@@ -36,6 +36,7 @@ mod listeners;
 mod observability;
 #[cfg(test)]
 mod ownership;
+#[cfg(test)]
 mod preauth;
 #[cfg(test)]
 mod readiness;

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::support::PATIENCE;
 use super::support::clients;
-use super::support::connection::{Connection, is_ok};
+use super::support::connection::{Connection, Received, is_ok};
+use super::support::gate::{Gate, New};
 use super::support::mongod::Mongod;
 use super::support::scram::must_log_in;
 use super::support::servers::{Server, Target, flags, key_file, target};
@@ -115,7 +116,8 @@ fn no_operation_fails(client: impl Fn() -> Command, collection: &str) {
     load.wait_for(20);
     let outcomes = load.stop();
     let errors: Vec<&Value> = outcomes.iter().filter(|outcome| outcome["error"].is_string()).collect();
-    assert!(errors.is_empty(), "{} of {} operations failed: {errors:?}", errors.len(), outcomes.len());
+    let said = front.as_ref().map(|front| front.0.printed()).unwrap_or_default();
+    assert!(errors.is_empty(), "{} of {} operations failed: {errors:?}\n{said}", errors.len(), outcomes.len());
     let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max().expect("operations");
     assert!(longest < 9_000, "an operation waited {longest} ms: the outage was not seen on hello");
 }
@@ -162,6 +164,89 @@ fn every_client_is_cut_off_when_the_backend_goes() {
     user.must(doc! {"find": "seed", "$db": "app"});
     backend.process.signal("KILL");
     for connection in [&mut monitor, &mut user] {
-        assert!(matches!(connection.receive(PATIENCE), super::support::connection::Received::Closed));
+        assert!(matches!(connection.receive(PATIENCE), Received::Closed));
     }
+}
+
+/// Doorward before a gate, and a user who has read something through both. The first connection through the gate is the monitor's;
+/// the user's own is from `user_from` on.
+struct Guarded {
+    gate: Gate,
+    process: super::support::process::Process,
+    port: u16,
+    user: Connection,
+    user_from: usize,
+    _backend: Mongod,
+}
+
+impl Guarded {
+    fn start() -> Self {
+        let backend = Mongod::backend();
+        let gate = Gate::before(backend.port);
+        let (process, port) = doorward_before(gate.port);
+        process.wait_for_log(UPSTREAM_IS_REACHABLE).expect("the backend is seen");
+        let mut user = Connection::plain(port);
+        must_log_in(&mut user, "alice", "admin", "wonderland");
+        let user_from = gate.count();
+        user.must(doc! {"find": "seed", "$db": "app"});
+        Self { gate, process, port, user, user_from, _backend: backend }
+    }
+
+    fn hello(&self) -> bool {
+        Connection::plain(self.port).run(&doc! {"hello": 1, "$db": "admin"}).is_ok_and(|reply| is_ok(&reply))
+    }
+
+    fn upstream_was_lost(&self) -> bool {
+        self.process.log().iter().any(|line| line["id"] == UPSTREAM_IS_LOST)
+    }
+}
+
+const UPSTREAM_IS_REACHABLE: i64 = 9_000_020;
+const UPSTREAM_IS_LOST: i64 = 9_000_021;
+
+#[test]
+fn a_client_that_lost_its_backend_connection_sees_an_outage_on_its_next_hello() {
+    let mut guarded = Guarded::start();
+    // The backend ends; the socket of the monitor is the last to close.
+    guarded.gate.set_new(New::Refuse);
+    guarded.gate.cut_from(1);
+    assert!(matches!(guarded.user.receive(PATIENCE), Received::Closed));
+    assert!(!guarded.hello(), "hello is answered for a backend that is lost:\n{}", guarded.process.printed());
+}
+
+#[test]
+fn a_client_that_can_not_reach_the_backend_sees_an_outage_on_its_next_hello() {
+    let guarded = Guarded::start();
+    let mut other = Connection::plain(guarded.port);
+    must_log_in(&mut other, "alice", "admin", "wonderland");
+    guarded.gate.set_new(New::Refuse);
+    assert!(other.run(&doc! {"find": "seed", "$db": "app"}).is_err());
+    assert!(!guarded.hello(), "hello is answered for a backend that is lost:\n{}", guarded.process.printed());
+}
+
+#[test]
+fn a_connection_that_the_backend_closes_while_it_is_there_disturbs_nobody_else() {
+    let mut guarded = Guarded::start();
+    let mut other = Connection::plain(guarded.port);
+    must_log_in(&mut other, "alice", "admin", "wonderland");
+    let others = guarded.gate.count();
+    other.must(doc! {"find": "seed", "$db": "app"});
+    guarded.gate.cut_from(others);
+    assert!(matches!(other.receive(PATIENCE), Received::Closed));
+    assert!(guarded.hello());
+    guarded.user.must(doc! {"find": "seed", "$db": "app"});
+    assert!(!guarded.upstream_was_lost());
+}
+
+#[test]
+fn a_backend_that_takes_no_more_connections_serves_those_that_it_has() {
+    let mut guarded = Guarded::start();
+    let mut other = Connection::plain(guarded.port);
+    must_log_in(&mut other, "alice", "admin", "wonderland");
+    guarded.gate.set_new(New::Close);
+    assert!(other.run(&doc! {"find": "seed", "$db": "app"}).is_err());
+    assert!(guarded.hello());
+    guarded.user.must(doc! {"find": "seed", "$db": "app"});
+    assert!(!guarded.upstream_was_lost());
+    assert!(guarded.gate.count() > guarded.user_from);
 }

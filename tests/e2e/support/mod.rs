@@ -2,6 +2,7 @@
 
 pub(crate) mod clients;
 pub(crate) mod connection;
+pub(crate) mod gate;
 pub(crate) mod json;
 pub(crate) mod mongod;
 pub(crate) mod pki;
