@@ -51,3 +51,44 @@ pub struct RoleName {
     /// The role's database.
     pub database: String,
 }
+
+/// Where a server is: `host:port`, an IPv6 address in brackets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct HostAndPort {
+    /// A name or an address, IPv6 without brackets.
+    pub host: String,
+    /// Never 0.
+    pub port: u16,
+}
+
+impl HostAndPort {
+    /// Reads `host:port` or `[IPv6]:port`; `None` when it is neither.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (written, port) = text.rsplit_once(':')?;
+        let port = port.bytes().all(|digit| digit.is_ascii_digit()).then(|| port.parse().ok())??;
+        let host = match written.strip_prefix('[') {
+            Some(bracketed) => bracketed.strip_suffix(']').filter(|host| host.parse::<std::net::Ipv6Addr>().is_ok())?,
+            None => written,
+        };
+        let bare_v6 = host.contains(':') && !written.starts_with('[');
+        let odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | ',' | '@' | '[' | ']');
+        (port != 0 && !host.is_empty() && !bare_v6 && !host.contains(odd)).then(|| Self { host: host.to_owned(), port })
+    }
+
+    /// Whether a driver takes both for the same server: it compares them without case.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.port == other.port && self.host.eq_ignore_ascii_case(&other.host)
+    }
+}
+
+impl fmt::Display for HostAndPort {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(formatter, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(formatter, "{}:{}", self.host, self.port)
+        }
+    }
+}

@@ -35,8 +35,6 @@ pub struct Metrics {
     pub bytes_to_upstream: Counter,
     /// Bytes of replies that were forwarded.
     pub bytes_to_clients: Counter,
-    /// 1 while the upstream is reachable.
-    pub upstream_up: Gauge,
     /// The number of the configuration snapshot in force; it grows by one at each reload.
     pub snapshot_generation: Gauge,
 }
@@ -63,7 +61,6 @@ impl Metrics {
             would_deny_missing_privilege: counter("doorward_would_deny_total", Some(("reason", "missing_privilege"))),
             bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
             bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
-            upstream_up: gauge("doorward_upstream_up"),
             snapshot_generation: gauge("doorward_snapshot_generation"),
             handle,
             recorder,
@@ -73,6 +70,13 @@ impl Metrics {
     /// One connection more or less in a state: `unauthenticated`, `user`, `member`, `transitional`.
     pub fn connection_state(&self, state: &'static str, change: f64) {
         self.gauge("doorward_connections", &[("state", state)]).increment(change);
+    }
+
+    /// 1 while an upstream is reachable, else 0. Its address is one of the configuration: their number is bounded.
+    pub fn upstream_up(&self, address: String, up: f64) {
+        self.recorder
+            .register_gauge(&Key::from_parts("doorward_upstream_up", vec![Label::new("upstream", address)]), &METADATA)
+            .set(up);
     }
 
     /// A connection that was refused or broken off, by reason.

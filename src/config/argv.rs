@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use super::error::{ConfigError, ErrorKind, Origin, Warning};
 use super::options::{self, Flag, Kind, OptionSpec, Takes};
-use super::raw::{Content, PARAMETER, RawOptions};
+use super::raw::{Content, Entry, PARAMETER, RawOptions};
 
 type Found = (&'static OptionSpec, &'static Flag);
 
@@ -154,7 +154,7 @@ pub(super) fn apply(
     text: String,
     origin: &Origin,
 ) -> Result<(), ConfigError> {
-    let repeatable = option.kind == Kind::List || flag.takes == Takes::Letters;
+    let repeatable = option.kind.is_list() || flag.takes == Takes::Letters;
     if let Some(name) = occurrences.again(flag).filter(|_| !repeatable) {
         let (source, name) = match origin {
             Origin::Flag(_) => ("command line", name),
@@ -175,9 +175,19 @@ pub(super) fn apply(
     options.saw_flag(flag.primary());
     match option.kind {
         Kind::List => options.push(option.name, text, origin),
+        Kind::Entries(_) => options.push_entry(option.name, entry(flag, &text, origin)?, origin),
         _ => options.set(option.name, Content::Text(text), origin.clone()),
     }
     Ok(())
+}
+
+/// `field=text,field=text`.
+fn entry(flag: &Flag, text: &str, origin: &Origin) -> Result<Entry, ConfigError> {
+    let field = |part: &str| part.split_once('=').map(|(name, text)| (name.trim().to_owned(), text.trim().to_owned()));
+    text.split(',').map(field).collect::<Option<_>>().ok_or_else(|| {
+        let message = format!("--{}: '{text}' is not written as field=text,field=text", flag.name);
+        ConfigError::new(ErrorKind::CommandLine, format!("--{}", flag.name), message).at(Some(origin))
+    })
 }
 
 /// Enters `--setParameter name=value`.

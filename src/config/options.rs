@@ -31,6 +31,16 @@ pub enum Kind {
     Double,
     /// A list: a YAML sequence, or a flag that may be repeated.
     List,
+    /// A list of mappings with these fields; as a flag `field=text,field=text`, once an entry.
+    Entries(&'static [&'static str]),
+}
+
+impl Kind {
+    /// Whether it has any number of items, each of which may have a flag of its own.
+    #[must_use]
+    pub const fn is_list(self) -> bool {
+        matches!(self, Self::List | Self::Entries(_))
+    }
 }
 
 /// When a changed value counts after a reload.

@@ -17,7 +17,12 @@ pub enum Content {
     Text(String),
     /// The items of a list.
     List(Vec<String>),
+    /// The entries of a list of mappings.
+    Entries(Vec<Entry>),
 }
+
+/// The fields of a mapping with their texts, in the order given.
+pub type Entry = Vec<(String, String)>;
 
 /// An option as it was given.
 #[derive(Clone, PartialEq, Eq)]
@@ -54,6 +59,14 @@ impl RawOptions {
         match self.values.get_mut(name).map(|value| &mut value.content) {
             Some(Content::List(items)) => items.push(item),
             _ => self.set(name, Content::List(vec![item]), origin.clone()),
+        }
+    }
+
+    /// Adds an entry to a list of mappings.
+    pub(crate) fn push_entry(&mut self, name: &str, entry: Entry, origin: &Origin) {
+        match self.values.get_mut(name).map(|value| &mut value.content) {
+            Some(Content::Entries(entries)) => entries.push(entry),
+            _ => self.set(name, Content::Entries(vec![entry]), origin.clone()),
         }
     }
 
@@ -112,7 +125,11 @@ impl RawOptions {
 
 /// Whether the text is one that the option's type can have; the words are mongod's.
 pub(crate) fn check_type(option: &OptionSpec, value: &RawValue) -> Option<ConfigError> {
-    let Content::Text(text) = &value.content else { return None };
+    let text = match &value.content {
+        Content::Text(text) => text,
+        Content::List(_) => return None,
+        Content::Entries(entries) => return entries.iter().find_map(|entry| check_fields(option, value, entry)),
+    };
     let parameter = option.name.strip_prefix(PARAMETER);
     let message = match (option.kind, parameter) {
         (Kind::Boolean, Some(name)) => match text.as_str() {
@@ -142,6 +159,25 @@ pub(crate) fn check_type(option: &OptionSpec, value: &RawValue) -> Option<Config
         _ => return None,
     };
     Some(ConfigError::new(ErrorKind::WrongType, option.name, message).at(Some(&value.origin)))
+}
+
+/// Whether a mapping in a list has each of its fields once, and no other.
+fn check_fields(option: &OptionSpec, value: &RawValue, entry: &Entry) -> Option<ConfigError> {
+    let Kind::Entries(fields) = option.kind else { return None };
+    let error = |kind, text: String| ConfigError::new(kind, option.name, text).at(Some(&value.origin));
+    for (index, (name, _)) in entry.iter().enumerate() {
+        if !fields.contains(&name.as_str()) {
+            let error = error(ErrorKind::Unknown, format!("{} has no field '{name}'", option.name));
+            return Some(match options::nearest(name, fields.iter().copied()) {
+                Some(near) => error.remedy(format!("did you mean {near}?")),
+                None => error.remedy(format!("its fields are {}", fields.join(", "))),
+            });
+        }
+        if entry.iter().take(index).any(|(other, _)| other == name) {
+            return Some(error(ErrorKind::Duplicate, format!("an entry of {} has the field '{name}' twice", option.name)));
+        }
+    }
+    None
 }
 
 fn is_boolean(text: &str) -> bool {

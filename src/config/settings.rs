@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::cidr::Cidr;
+use crate::names::HostAndPort;
 
 /// Everything that doorward was told, validated.
 #[derive(Clone, Debug)]
@@ -35,6 +36,12 @@ impl Settings {
         self.log.append = old.log.append;
         self.process.clone_from(&old.process);
         self.proxy.admin = old.proxy.admin;
+        // Which mongod is behind may change at any time, but not how many there are and where their clients come in.
+        if self.proxy.members != old.proxy.members {
+            self.proxy.upstream.address.clone_from(&old.proxy.upstream.address);
+            self.proxy.fronts.clone_from(&old.proxy.fronts);
+            self.proxy.members.clone_from(&old.proxy.members);
+        }
     }
 }
 
@@ -213,6 +220,10 @@ pub struct ProcessManagement {
 pub struct Proxy {
     /// `upstream`.
     pub upstream: Upstream,
+    /// Where clients come in and which mongod they reach there; at least one.
+    pub fronts: Vec<Front>,
+    /// `members`.
+    pub members: Vec<Member>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
     pub admin: Option<SocketAddr>,
     /// `hideUnknownUsers`, default false.
@@ -225,11 +236,42 @@ pub struct Proxy {
     pub drain_seconds: u32,
 }
 
+/// Where clients come in, and the mongod that they reach there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Front {
+    /// Where doorward listens.
+    pub listen: Listen,
+    /// The mongod behind.
+    pub upstream: UpstreamAddress,
+}
+
+/// Where doorward listens for a front.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listen {
+    /// `net.bindIp`, `net.port` and the unix socket.
+    Net,
+    /// `net.bindIp` with another port.
+    Port(u16),
+    /// This address.
+    Address(HostAndPort),
+}
+
+/// An entry of `proxy.members`: a member of the replica set behind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// `host`: its name in the configuration of the replica set, by which doorward reaches it too.
+    pub host: HostAndPort,
+    /// `listen`; `None` when another doorward stands in front of it.
+    pub listen: Option<Listen>,
+    /// `advertise`: what clients are told instead of `host`.
+    pub advertise: HostAndPort,
+}
+
 /// `proxy.upstream.*`.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    /// `address`.
-    pub address: UpstreamAddress,
+    /// `address`; `None` where `proxy.members` names every mongod.
+    pub address: Option<UpstreamAddress>,
     /// `authentication`.
     pub authentication: UpstreamAuthentication,
     /// `tls`; `None` when its mode is disabled.
@@ -241,15 +283,29 @@ pub struct Upstream {
 /// Where the upstream is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UpstreamAddress {
-    /// `host:port`; the host is a name or an address, IPv6 without brackets.
-    Tcp {
-        /// Name or address.
-        host: String,
-        /// Port.
-        port: u16,
-    },
+    /// `host:port`.
+    Tcp(HostAndPort),
     /// `unix:/path`.
     Unix(PathBuf),
+}
+
+impl std::fmt::Display for UpstreamAddress {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(formatter, "{address}"),
+            Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Net => formatter.write_str("net.port"),
+            Self::Port(port) => write!(formatter, "{port}"),
+            Self::Address(address) => write!(formatter, "{address}"),
+        }
+    }
 }
 
 /// `proxy.upstream.authentication`, see the contract.

@@ -7,7 +7,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use super::options::{self, Reload};
-use super::settings::{ClusterAuthMode, Settings, TlsMode, UpstreamAddress, UpstreamAuthentication};
+use super::settings::{ClusterAuthMode, Member, Settings, TlsMode, UpstreamAuthentication};
 
 const PASSWORD: &str = "<password>";
 
@@ -186,12 +186,9 @@ impl Lines {
 
     fn proxy(&mut self, settings: &Settings) {
         let (proxy, upstream) = (&settings.proxy, &settings.proxy.upstream);
-        let address = match &upstream.address {
-            UpstreamAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            UpstreamAddress::Tcp { host, port } => format!("{host}:{port}"),
-            UpstreamAddress::Unix(path) => format!("unix:{}", path.to_string_lossy()),
-        };
-        self.text("proxy.upstream.address", &address);
+        if let Some(address) = &upstream.address {
+            self.text("proxy.upstream.address", &address.to_string());
+        }
         let authentication = match upstream.authentication {
             UpstreamAuthentication::None => "none",
             UpstreamAuthentication::KeyFile => "keyFile",
@@ -208,7 +205,7 @@ impl Lines {
             self.plain("proxy.upstream.tls.allowInvalidCertificates", tls.allow_invalid_certificates);
         }
         self.path("proxy.tls.keyFile", settings.tls.key_file.as_ref());
-        self.plain("proxy.members", "[]");
+        self.plain("proxy.members", entries(&proxy.members, member));
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
         }
@@ -218,6 +215,22 @@ impl Lines {
         self.plain("proxy.handshakeTimeoutSeconds", proxy.handshake_timeout_seconds);
         self.plain("proxy.drainSeconds", proxy.drain_seconds);
     }
+}
+
+/// A list of mappings as YAML.
+fn entries<T>(items: &[T], fields: impl Fn(&T) -> Vec<(&'static str, String)>) -> String {
+    let mapping = |item: &T| {
+        let fields: Vec<_> = fields(item).iter().map(|(name, text)| format!("{name}: {}", scalar(text))).collect();
+        format!("{{{}}}", fields.join(", "))
+    };
+    format!("[{}]", items.iter().map(mapping).collect::<Vec<_>>().join(", "))
+}
+
+fn member(member: &Member) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("host", member.host.to_string())];
+    fields.extend(member.listen.as_ref().map(|listen| ("listen", listen.to_string())));
+    fields.push(("advertise", member.advertise.to_string()));
+    fields
 }
 
 /// A text as YAML: bare when nothing in it has a meaning of its own, else in double quotes.

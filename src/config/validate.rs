@@ -4,6 +4,7 @@
 //! "Authentication and authorization semantics" section 5.1, and a measured mongod 6.0.5.
 
 mod log;
+mod members;
 mod net;
 mod parameters;
 mod proxy;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use super::error::{ConfigError, ConfigErrors, ErrorKind, Origin, Warning};
 use super::number;
 use super::options::{self, Kind, OptionSpec, Support, parameters as known};
-use super::raw::{self, Content, PARAMETER, RawOptions, RawValue};
+use super::raw::{self, Content, Entry, PARAMETER, RawOptions, RawValue};
 use super::settings::{Password, ProcessManagement, Settings};
 use crate::secret::Secret;
 
@@ -144,7 +145,15 @@ impl<'a> Reader<'a> {
     fn list(&self, name: &str) -> Option<&'a [String]> {
         match &self.options.get(name)?.content {
             Content::List(items) => Some(items),
-            Content::Text(_) => None,
+            Content::Text(_) | Content::Entries(_) => None,
+        }
+    }
+
+    /// The entries of a list of mappings; their fields are already checked.
+    fn entries(&self, name: &str) -> &'a [Entry] {
+        match self.options.get(name).map(|value| &value.content) {
+            Some(Content::Entries(entries)) => entries,
+            _ => &[],
         }
     }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use super::error::{ConfigError, ConfigErrors, ErrorKind, Origin, Warning};
 use super::options::{self, Kind, OptionSpec};
-use super::raw::{self, Content, PARAMETER, RawOptions};
+use super::raw::{self, Content, Entry, PARAMETER, RawOptions};
 use tree::Node;
 
 /// Reads the contents of the file `path`, which is only named in messages.
@@ -90,7 +90,8 @@ impl Reader<'_> {
             (Node::Mapping(pairs, _), _) => self.mapping(path, pairs),
             (_, None) => self.unknown(path, line),
             (Node::Sequence(items, _), Some(option)) if option.kind == Kind::List => self.list(option, path, line, items),
-            (Node::Scalar(..), Some(option)) if option.kind == Kind::List => {
+            (Node::Sequence(items, _), Some(option)) if option.kind.is_list() => self.entries(option, path, line, items),
+            (Node::Scalar(..), Some(option)) if option.kind.is_list() => {
                 let text = format!("Option: {path} is of type StringVector, but value in YAML config is not a list type");
                 self.error(ErrorKind::WrongType, option.name, text, line);
             }
@@ -115,6 +116,26 @@ impl Reader<'_> {
             }
         }
         self.enter(option, path, line, Content::List(texts));
+    }
+
+    fn entries(&mut self, option: &'static OptionSpec, path: &str, line: usize, items: &[Node]) {
+        let mut entries = Vec::new();
+        for item in items {
+            match item {
+                Node::Mapping(pairs, _) => match pairs.iter().map(scalars).collect::<Option<Entry>>() {
+                    Some(entry) => entries.push(entry),
+                    None => {
+                        let text = format!("An entry of {path} has a field that is no single value");
+                        return self.error(ErrorKind::WrongType, option.name, text, item.line());
+                    }
+                },
+                Node::Scalar(..) | Node::Sequence(..) => {
+                    let text = format!("An entry of {path} is no mapping, {{field: value}}");
+                    return self.error(ErrorKind::WrongType, option.name, text, item.line());
+                }
+            }
+        }
+        self.enter(option, path, line, Content::Entries(entries));
     }
 
     fn enter(&mut self, option: &'static OptionSpec, written: &str, line: usize, content: Content) {
@@ -188,5 +209,14 @@ fn is_utf8(content: &Content) -> bool {
     match content {
         Content::Text(text) => whole(text),
         Content::List(items) => items.iter().all(whole),
+        Content::Entries(entries) => entries.iter().flatten().all(|(name, text)| whole(name) && whole(text)),
+    }
+}
+
+/// Key and value, when both are scalars.
+fn scalars((key, value): &(Node, Node)) -> Option<(String, String)> {
+    match (key, value) {
+        (Node::Scalar(name, _), Node::Scalar(text, _)) => Some((name.clone(), text.clone())),
+        _ => None,
     }
 }

@@ -10,7 +10,7 @@ use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
 use super::stream::Transport;
-use crate::config::settings::Net;
+use crate::config::settings::{Listen, Net};
 use crate::session::ClientAddress;
 
 /// The idle time after which a silent client is probed, as mongod caps it.
@@ -92,20 +92,28 @@ impl Listener {
     }
 }
 
-/// Binds everything that `net` names.
+/// Binds everything that a front listens on; `net` says the rest.
 ///
 /// # Errors
 /// The first address that can not be bound; those bound before are let go.
-pub fn bind(net: &Net) -> Result<Vec<Listener>, BindError> {
+pub fn bind(net: &Net, listen: &Listen) -> Result<Vec<Listener>, BindError> {
     let mut listeners = Vec::new();
-    for entry in &net.bind_ip {
-        if entry.contains('/') {
-            listeners.push(bind_unix(Path::new(entry), 0o700, net.listen_backlog)?);
-            continue;
+    let (hosts, port) = match listen {
+        Listen::Net => (net.bind_ip.as_slice(), net.port),
+        Listen::Port(port) => (net.bind_ip.as_slice(), *port),
+        Listen::Address(address) => (std::slice::from_ref(&address.host), address.port),
+    };
+    for host in hosts {
+        if !host.contains('/') {
+            for address in resolve(host, port, net.ipv6 || host.contains(':'))? {
+                listeners.push(bind_tcp(address, net.listen_backlog)?);
+            }
+        } else if *listen == Listen::Net {
+            listeners.push(bind_unix(Path::new(host), 0o700, net.listen_backlog)?);
         }
-        for address in resolve(entry, net.port, net.ipv6)? {
-            listeners.push(bind_tcp(address, net.listen_backlog)?);
-        }
+    }
+    if *listen != Listen::Net {
+        return Ok(listeners);
     }
     if let Some(unix) = &net.unix_domain_socket {
         let path = unix.path_prefix.join(format!("mongodb-{}.sock", net.port));
@@ -188,7 +196,7 @@ mod tests {
 
     #[tokio::test]
     async fn several_addresses_of_both_families_are_bound() {
-        let listeners = bind(&net(&["127.0.0.1", "::1"])).unwrap();
+        let listeners = bind(&net(&["127.0.0.1", "::1"]), &Listen::Net).unwrap();
         let addresses: Vec<_> = listeners.iter().map(Listener::address).collect();
         assert!(addresses[0].starts_with("127.0.0.1:"), "{addresses:?}");
         assert!(addresses[1].starts_with("[::1]:"), "{addresses:?}");
@@ -196,11 +204,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_bound_address_is_refused() {
-        let first = bind(&net(&["127.0.0.1"])).unwrap();
+        let first = bind(&net(&["127.0.0.1"]), &Listen::Net).unwrap();
         let Listener::Tcp(listener) = &first[0] else { panic!() };
         let mut second = net(&["127.0.0.1"]);
         second.port = listener.local_addr().unwrap().port();
-        let error = bind(&second).unwrap_err();
+        let error = bind(&second, &Listen::Net).unwrap_err();
         assert!(error.to_string().contains("127.0.0.1"), "{error}");
     }
 
@@ -214,9 +222,9 @@ mod tests {
 
         // What a killed process leaves behind does not stand in the way.
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let listeners = bind(&net).unwrap();
+        let listeners = bind(&net, &Listen::Net).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(bind(&net).unwrap_err().to_string().contains("another process"));
+        assert!(bind(&net, &Listen::Net).unwrap_err().to_string().contains("another process"));
         drop(listeners);
         assert!(!path.exists());
     }

@@ -67,7 +67,7 @@ impl ClientConnection<'_> {
 
     /// Looks the session's user up again when something about users has changed: a dropped user stops at once.
     pub(super) async fn refresh_user(&mut self) -> Result<(), End> {
-        let generation = self.server.users.generation();
+        let generation = self.surroundings.front.users.generation();
         if generation == self.users_generation {
             return Ok(());
         }
@@ -84,8 +84,8 @@ impl ClientConnection<'_> {
 
     /// Whether the localhost exception is in force; said once in a process, as mongod does.
     async fn has_nobody(&self) -> Result<bool, End> {
-        let nobody = self.server.users.has_nobody(&self.surroundings.snapshot.connector).await?;
-        if nobody && !self.server.localhost_exception_noted.swap(true, Ordering::Relaxed) {
+        let nobody = self.surroundings.front.users.has_nobody(&self.surroundings.front.connector()).await?;
+        if nobody && !self.surroundings.front.localhost_exception_noted.swap(true, Ordering::Relaxed) {
             let text = "note: no users configured in admin.system.users, allowing localhost access";
             self.log.access(Severity::Info, 20248, text, json!({}));
         }
@@ -93,11 +93,11 @@ impl ClientConnection<'_> {
     }
 
     async fn look_up_evenly(&self, user: &UserRequest) -> Result<UserLookup, End> {
-        Ok(self.server.users.look_up_evenly(&self.surroundings.snapshot.connector, user).await?)
+        Ok(self.surroundings.front.users.look_up_evenly(&self.surroundings.front.connector(), user).await?)
     }
 
     async fn look_up(&self, user: &UserRequest) -> Result<UserLookup, End> {
-        Ok(self.server.users.look_up(&self.surroundings.snapshot.connector, user).await?)
+        Ok(self.surroundings.front.users.look_up(&self.surroundings.front.connector(), user).await?)
     }
 
     /// Carries out what the session decided.
@@ -142,7 +142,7 @@ impl ClientConnection<'_> {
 
     /// Opens this client's own connection to the upstream, in the client's name.
     pub(super) async fn connect_upstream(&self) -> Result<Connection, UpstreamError> {
-        let connected = self.surroundings.snapshot.connector.connect(self.session.client_metadata().map(AsRef::as_ref)).await;
+        let connected = self.surroundings.front.connector().connect(self.session.client_metadata().map(AsRef::as_ref)).await;
         self.server.metrics.upstream_connect(if connected.is_ok() { "connected" } else { "failed" });
         connected
     }

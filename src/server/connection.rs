@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::front::Front;
 use super::observe::Origin;
 use super::open::{self, Refused};
 use super::readiness::Readiness;
@@ -96,7 +97,7 @@ pub(super) struct ClientConnection<'a> {
     pub(super) log: ConnectionLog,
     pub(super) place: Place,
     pub(super) channel: Channel,
-    pub(super) surroundings: Surroundings,
+    pub(super) surroundings: Surroundings<'a>,
     pub(super) session: Session,
     /// What the user store's generation was when the session's user was last looked at.
     pub(super) users_generation: u64,
@@ -113,7 +114,9 @@ pub(super) struct ClientConnection<'a> {
 }
 
 /// Everything beside the session itself that a command is judged by.
-pub(super) struct Surroundings {
+pub(super) struct Surroundings<'a> {
+    /// Where the client came in.
+    pub(super) front: &'a Front,
     pub(super) snapshot: Arc<Snapshot>,
     /// The picture of the upstream as this connection last looked at it.
     pub(super) picture: Arc<UpstreamPicture>,
@@ -124,7 +127,7 @@ pub(super) struct Surroundings {
     connection_id: i32,
 }
 
-impl Surroundings {
+impl Surroundings<'_> {
     /// Where the client is.
     pub(super) const fn client_address(&self) -> ClientAddress {
         self.client_address
@@ -161,14 +164,18 @@ pub(super) struct Counts {
     pub(super) transitional: u64,
 }
 
-/// Serves one client from its socket to its end. `picture` is the upstream's at the moment the client came.
-pub(super) async fn serve(
-    server: &Server,
-    transport: Transport,
-    address: ClientAddress,
-    place: Place,
-    picture: Arc<UpstreamPicture>,
-) {
+/// A client that was accepted.
+pub(super) struct Arrival {
+    pub(super) transport: Transport,
+    pub(super) address: ClientAddress,
+    pub(super) place: Place,
+    /// The upstream at the moment the client came.
+    pub(super) picture: Arc<UpstreamPicture>,
+}
+
+/// Serves one client from its socket to its end.
+pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
+    let Arrival { transport, address, place, picture } = arrival;
     let snapshot = server.snapshot.load_full();
     let log = ConnectionLog::new(server.log.clone(), place.id, address.to_string());
     log.accepted(server.registry.len());
@@ -194,6 +201,7 @@ pub(super) async fn serve(
         server,
         session: Session::new(),
         surroundings: Surroundings {
+            front,
             snapshot,
             picture,
             peer: opened.peer,
@@ -205,7 +213,7 @@ pub(super) async fn serve(
         channel: opened.channel,
         log,
         place,
-        users_generation: server.users.generation(),
+        users_generation: front.users.generation(),
         origin: Box::default(),
         upstream: None,
         moved: Moved::default(),
@@ -258,7 +266,7 @@ impl ClientConnection<'_> {
 
     /// The newest picture of the upstream.
     pub(super) fn refresh_picture(&mut self) -> Result<(), End> {
-        self.surroundings.picture = self.server.pictures.borrow().clone().ok_or(End::UpstreamLost)?;
+        self.surroundings.picture = self.surroundings.front.pictures.borrow().clone().ok_or(End::UpstreamLost)?;
         Ok(())
     }
 
@@ -295,11 +303,11 @@ impl ClientConnection<'_> {
     /// Waits until it is known whether the upstream is lost: a client that is closed comes back at once, and has to see an outage on
     /// its first hello.
     async fn have_upstream_checked(&self) {
-        if self.server.pictures.borrow().is_none() {
+        if self.surroundings.front.pictures.borrow().is_none() {
             return;
         }
         tokio::select! {
-            _ = timeout(suspicion::LIMIT, self.server.suspicions.raise()) => {}
+            _ = timeout(suspicion::LIMIT, self.surroundings.front.suspicions.raise()) => {}
             _ = self.place.control.woken() => {}
         }
     }
@@ -351,8 +359,8 @@ async fn upstream_speaks(upstream: &mut Option<Connection>) -> End {
 mod tests {
     use super::*;
 
-    /// The size of what an async function of five arguments gives, in bytes.
-    const fn size<A, B, C, D, E, F: Future>(_function: fn(A, B, C, D, E) -> F) -> usize {
+    /// The size of what an async function of three arguments gives, in bytes.
+    const fn size<A, B, C, F: Future>(_function: fn(A, B, C) -> F) -> usize {
         size_of::<F>()
     }
 

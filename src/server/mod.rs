@@ -2,6 +2,7 @@
 
 mod answers;
 mod connection;
+mod front;
 mod observe;
 mod open;
 mod own_operation;
@@ -14,14 +15,14 @@ mod turn;
 mod workers;
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 
+use self::connection::Arrival;
+use self::front::Front;
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
 use self::workers::Workers;
@@ -33,9 +34,6 @@ use crate::admin::readiness::RolesError;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
 use crate::net::listener::{self, BindError, Listener};
-use crate::upstream::monitor::{self, MonitorEvent, Picture};
-use crate::upstream::suspicion::Suspicions;
-use crate::upstream::users::UserStore;
 
 /// Reads the configuration again, for a reload.
 pub type ReadSettings = Box<dyn Fn() -> Result<Settings, String> + Send + Sync>;
@@ -86,13 +84,8 @@ pub(crate) struct Server {
     log: Log,
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
-    pictures: watch::Receiver<Picture>,
-    suspicions: Suspicions,
-    users: UserStore,
-    cursors: crate::authz::cursors::Cursors,
+    fronts: Vec<Arc<Front>>,
     readiness: crate::readiness::record::Record,
-    /// Whether the log says already that the localhost exception was used.
-    localhost_exception_noted: AtomicBool,
     registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
@@ -119,22 +112,21 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     start_lines(&log, &settings, warnings);
     let randomness = Randomness::new()?;
     let snapshot = Snapshot::load(settings, &randomness, 1, unix_now())?;
-    let listeners = listener::bind(&snapshot.settings.net)?;
+    let listeners = bind(&snapshot.settings)?;
     let admin = bind_admin(&snapshot.settings).await?;
     let pid_file_path = snapshot.settings.process.pid_file_path.as_ref();
     let _pid_file = PidFile::write(pid_file_path)
         .map_err(|source| ServeError::file("processManagement.pidFilePath", pid_file_path, source))?;
-    let (send_pictures, pictures) = watch::channel(None);
+    let settings = &snapshot.settings.proxy.fronts;
+    let (fronts, pictures): (Vec<_>, Vec<_>) =
+        settings.iter().enumerate().map(|(number, front)| Front::new(number, front, &snapshot)).unzip();
+    let fronts: Vec<_> = fronts.into_iter().map(Arc::new).collect();
     let server = Arc::new(Server {
         metrics: Metrics::new(),
-        users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
-        cursors: crate::authz::cursors::Cursors::default(),
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
-        pictures,
+        fronts,
         readiness: crate::readiness::record::Record::default(),
-        localhost_exception_noted: AtomicBool::new(false),
-        suspicions: Suspicions::default(),
         registry: Arc::default(),
         randomness,
         read_settings,
@@ -142,19 +134,36 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     reload::show(&server);
     server.note_transition();
     let workers = Arc::new(Workers::start()?);
-    tokio::spawn(watch_upstream(Arc::clone(&server), send_pictures));
+    for (front, pictures) in server.fronts.iter().zip(pictures) {
+        tokio::spawn(front::watch(Arc::clone(&server), Arc::clone(front), pictures));
+    }
     if let Some(listener) = admin {
         tokio::spawn(http::serve(listener, Arc::clone(&server)));
     }
-    // The first picture is waited for a moment, so that a client that comes at once finds an upstream that is there.
-    let mut first = server.pictures.clone();
-    let _ = tokio::time::timeout(Duration::from_millis(500), first.wait_for(Option::is_some)).await;
+    // The first pictures are waited for a moment, so that a client that comes at once finds an upstream that is there.
+    let _ = tokio::time::timeout(Duration::from_millis(500), first_pictures(&server)).await;
     let accepting = start_accepting(&server, &workers, listeners);
     wait_for_signals(&server, &mut signals).await;
     drop(accepting);
     drain(&server, &mut signals).await;
     control(&server.log, Severity::Info, 23138, "Shutting down", json!({ "exitCode": 0 }));
     Ok(())
+}
+
+/// Binds every front's addresses.
+fn bind(settings: &Settings) -> Result<Vec<(usize, Listener)>, BindError> {
+    let mut listeners = Vec::new();
+    for (number, front) in settings.proxy.fronts.iter().enumerate() {
+        listeners.extend(listener::bind(&settings.net, &front.listen)?.into_iter().map(|listener| (number, listener)));
+    }
+    Ok(listeners)
+}
+
+/// Waits until every upstream was reached once.
+async fn first_pictures(server: &Server) {
+    for front in &server.fronts {
+        let _ = front.pictures.clone().wait_for(Option::is_some).await;
+    }
 }
 
 async fn bind_admin(settings: &Settings) -> Result<Option<tokio::net::TcpListener>, ServeError> {
@@ -176,22 +185,24 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
 }
 
 /// Takes clients from every listener; they are closed when what is returned goes.
-fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<Listener>) -> tokio::task::JoinSet<()> {
+fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<(usize, Listener)>) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let snapshot = server.snapshot.load();
-    for listener in &listeners {
+    for (_, listener) in &listeners {
         network(&server.log, "listener", Severity::Info, 23015, "Listening on", json!({ "address": listener.address() }));
     }
     let tls = if snapshot.tls.is_some() { "on" } else { "off" };
     let attributes = json!({ "port": snapshot.settings.net.port, "ssl": tls });
-    for listener in listeners {
-        tasks.spawn(accept_loop(Arc::clone(server), Arc::clone(workers), listener));
+    for (number, listener) in listeners {
+        if let Some(front) = server.fronts.get(number) {
+            tasks.spawn(accept_loop(Arc::clone(server), Arc::clone(front), Arc::clone(workers), listener));
+        }
     }
     network(&server.log, "listener", Severity::Info, 23016, "Waiting for connections", attributes);
     tasks
 }
 
-async fn accept_loop(server: Arc<Server>, workers: Arc<Workers>, listener: Listener) {
+async fn accept_loop(server: Arc<Server>, front: Arc<Front>, workers: Arc<Workers>, listener: Listener) {
     loop {
         let (accepted, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -204,50 +215,26 @@ async fn accept_loop(server: Arc<Server>, workers: Arc<Workers>, listener: Liste
         };
         server.metrics.connections_accepted.increment(1);
         let most = server.snapshot.load().settings.net.max_incoming_connections;
-        let Some(place) = server.registry.enter(most) else {
+        let Some(place) = server.registry.enter(most, front.number) else {
             server.metrics.connection_refused("too_many_connections");
             let text = "Connection refused because there are too many open connections";
             network(&server.log, "listener", Severity::Info, 22942, text, json!({ "connectionCount": most }));
             continue;
         };
         // Never an answer from memory: without an upstream a client is closed, which is what makes drivers wait quietly.
-        let Some(picture) = server.pictures.borrow().clone() else {
+        let Some(picture) = front.pictures.borrow().clone() else {
             server.metrics.connection_refused("upstream");
             continue;
         };
-        let server = Arc::clone(&server);
+        let (server, front) = (Arc::clone(&server), Arc::clone(&front));
         workers.spawn(async move {
             // A socket belongs to the runtime that it is waited for on.
             let Ok(transport) = accepted.into_transport() else { return };
             server.metrics.connections_open.increment(1.0);
-            connection::serve(&server, transport, address, place, picture).await;
+            connection::serve(&server, &front, Arrival { transport, address, place, picture }).await;
             server.metrics.connections_open.decrement(1.0);
         });
     }
-}
-
-async fn watch_upstream(server: Arc<Server>, pictures: watch::Sender<Picture>) {
-    let (for_connector, for_events) = (Arc::clone(&server), Arc::clone(&server));
-    let connector = move || Arc::clone(&for_connector.snapshot.load().connector);
-    let tell = move |event: MonitorEvent<'_>| {
-        let server = &for_events;
-        let address = server.snapshot.load().connector.address();
-        let (up, severity, id, text, reason) = match event {
-            MonitorEvent::Reached => (1.0, Severity::Info, 9_000_020, "Upstream is reachable", None),
-            MonitorEvent::Lost(error) => (0.0, Severity::Error, 9_000_021, "Upstream is lost", Some(error.to_string())),
-            MonitorEvent::Unreachable(error) => {
-                (0.0, Severity::Error, 9_000_022, "Upstream is not reachable (proxy.upstream.address)", Some(error.to_string()))
-            }
-        };
-        server.metrics.upstream_up.set(up);
-        network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
-        if up < 1.0 {
-            server.users.forget();
-            server.cursors.forget_all();
-            server.registry.wake_all(Wake::UpstreamLost);
-        }
-    };
-    monitor::run(connector, pictures, &server.suspicions, tell).await;
 }
 
 /// Waits for SIGTERM or SIGINT; SIGHUP reloads meanwhile, and SIGUSR1 rotates the log.
@@ -335,10 +322,11 @@ impl http::Subject for Server {
     }
 
     fn ready(&self) -> Result<(), String> {
-        match *self.pictures.borrow() {
-            Some(_) => Ok(()),
-            None => Err(format!("the upstream {} is not reachable", self.snapshot.load().connector.address())),
+        if self.fronts.iter().any(|front| front.is_up()) {
+            return Ok(());
         }
+        let addresses: Vec<_> = self.fronts.iter().map(|front| front.connector().address()).collect();
+        Err(format!("no upstream is reachable: {}", addresses.join(", ")))
     }
 }
 

@@ -6,13 +6,13 @@ use bson::raw::RawDocumentBuf;
 use bson::{Binary, rawdoc, spec::BinarySubtype};
 
 use super::connection::ClientConnection;
-use crate::upstream::own_metadata;
+use crate::upstream::{of_any_member, own_metadata};
 
 impl ClientConnection<'_> {
     /// What the upstream says of a running operation of this user, an element of `$currentOp`.
     pub(super) async fn own_operation(&self, operation: i64) -> Option<RawDocumentBuf> {
         let digest = self.session.state().principal()?.digest().to_vec();
-        let connector = &self.surroundings.snapshot.connector;
+        let connector = &self.surroundings.front.connector();
         let uid = Binary { subtype: BinarySubtype::Generic, bytes: digest };
         let question = rawdoc! {
             "aggregate": 1,
@@ -26,7 +26,7 @@ impl ClientConnection<'_> {
         };
         let asked = async {
             let mut connection = connector.connect(Some(&own_metadata("doorward killOp"))).await?;
-            connection.command("aggregate", &question).await
+            connection.command("aggregate", &of_any_member(question)).await
         };
         let reply = tokio::time::timeout(connector.time_limit(), asked).await.ok()?.ok()?;
         let batch = reply.get_document("cursor").ok()?.get_array("firstBatch").ok()?;

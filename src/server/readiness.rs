@@ -1,8 +1,6 @@
 //! The would-deny record of a running doorward: in transition every forwarded command is judged as if it were enforced, and counted;
 //! on the admin port it is told, and which roles an application needs.
 
-use std::sync::Arc;
-
 use serde_json::Value;
 
 use super::connection::{ClientConnection, Surroundings};
@@ -40,7 +38,7 @@ impl Readiness {
         &mut self,
         server: &Server,
         session: &Session,
-        surroundings: &Surroundings,
+        surroundings: &Surroundings<'_>,
         command: &Command<'_>,
         sequences: Sequences<'_>,
     ) -> Result<(), WholeMessage> {
@@ -57,7 +55,7 @@ impl Readiness {
         }
         let Some(watch) = &mut self.watch else { return Ok(()) };
         let request = Request { command: *command, canonical_name, sequences };
-        let judging = Judging { rule: authz::rehearse, cursors: &server.cursors, now_ms: unix_now_ms() };
+        let judging = Judging { rule: authz::rehearse, cursors: &surroundings.front.cursors, now_ms: unix_now_ms() };
         match watch.observe(&server.readiness, session.state().principal(), &request, judging)? {
             Outcome::Allowed => {}
             Outcome::Unauthenticated => server.metrics.would_deny_unauthenticated.increment(1),
@@ -67,7 +65,7 @@ impl Readiness {
     }
 }
 
-fn client(session: &Session, surroundings: &Surroundings) -> Client {
+fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
     Client::new(session.client_metadata().map(AsRef::as_ref), surroundings.client_address().ip())
 }
 
@@ -121,7 +119,9 @@ impl Server {
         databases.sort();
         databases.dedup();
         databases.truncate(MOST_DATABASES);
-        let connector = Arc::clone(&self.snapshot.load().connector);
+        let unreachable = || RolesError::Upstream("no upstream is reachable".to_owned());
+        let front = self.fronts.iter().find(|front| front.is_up()).ok_or_else(unreachable)?;
+        let connector = front.connector();
         let asked = definitions(&connector, &databases).await.map_err(|error| RolesError::Upstream(error.to_string()))?;
         // Combining roles takes a moment, and this thread accepts clients.
         let found = tokio::task::spawn_blocking(move || {

@@ -19,6 +19,8 @@ pub(super) enum Wake {
 /// the upstream: one that hangs gives no other sign.
 #[derive(Debug, Default)]
 pub(super) struct Control {
+    /// The front that the connection came in at.
+    front: usize,
     notify: Notify,
     wake: AtomicU8,
     busy: AtomicBool,
@@ -73,15 +75,15 @@ pub(super) struct Place {
 }
 
 impl Registry {
-    /// Takes a place; `None` when `most` are taken.
+    /// Takes a place for a client of a front; `None` when `most` are taken.
     #[must_use]
-    pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, most: usize, front: usize) -> Option<Place> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if open.len() >= most {
             return None;
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let control = Arc::new(Control::default());
+        let control = Arc::new(Control { front, ..Control::default() });
         open.insert(id, Arc::clone(&control));
         Some(Place { registry: Arc::clone(self), id, control })
     }
@@ -103,6 +105,12 @@ impl Registry {
         for control in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
             control.wake(wake);
         }
+    }
+
+    /// Wakes every connection of a front.
+    pub(super) fn wake_front(&self, front: usize, wake: Wake) {
+        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.values().filter(|control| control.front == front).for_each(|control| control.wake(wake));
     }
 
     /// How many run an operation now.
@@ -141,16 +149,16 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let registry = Arc::new(Registry::default());
-        let first = registry.enter(1).unwrap();
-        assert!(registry.enter(1).is_none());
+        let first = registry.enter(1, 0).unwrap();
+        assert!(registry.enter(1, 0).is_none());
         drop(first);
-        assert_eq!(registry.enter(1).unwrap().id, 2);
+        assert_eq!(registry.enter(1, 0).unwrap().id, 2);
     }
 
     #[tokio::test]
     async fn a_word_that_comes_before_the_wait_is_heard() {
         let registry = Arc::new(Registry::default());
-        let place = registry.enter(1).unwrap();
+        let place = registry.enter(1, 0).unwrap();
         registry.wake_all(Wake::Draining);
         assert_eq!(place.control.woken().await, Wake::Draining);
     }

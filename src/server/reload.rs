@@ -26,10 +26,11 @@ pub(super) fn reload(server: &Arc<Server>) {
     match loaded {
         Ok((snapshot, changes)) => {
             server.log.adjust(&snapshot.settings.log);
-            server.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
+            for (front, settings) in server.fronts.iter().zip(&snapshot.settings.proxy.fronts) {
+                front.reload(settings, &snapshot);
+            }
             server.snapshot.store(Arc::new(snapshot));
             server.note_transition();
-            server.users.forget();
             server.metrics.reload("done");
             let names = |waits: bool| -> Vec<_> {
                 changes.iter().filter(|(_, when)| (*when == Reload::Restart) == waits).map(|(name, _)| *name).collect()

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAuthentication};
+use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAddress, UpstreamAuthentication};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
@@ -75,8 +75,10 @@ pub struct Snapshot {
     pub ca_trusts: Option<CaTrusts>,
     /// What sessions need.
     pub policy: Arc<Policy>,
-    /// The way to the upstream.
-    pub connector: Arc<Connector>,
+    /// TLS toward upstreams; `None` when it is disabled.
+    upstream_tls: Option<Arc<ClientTls>>,
+    /// How doorward logs in there.
+    login: Arc<Login>,
     /// Grows by one at each reload.
     pub generation: u64,
 }
@@ -98,16 +100,22 @@ impl Snapshot {
             ca_trusts.map_err(|error| SnapshotError::Name { option: "setParameter.tlsCATrusts", reason: error.to_string() })?;
         let system_credentials = system_credentials(&settings, keyfile.as_deref(), randomness);
         let policy = policy(&settings, membership, system_credentials, randomness);
-        let upstream = &settings.proxy.upstream;
-        let client_tls = upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?;
-        let connector = Connector::new(upstream, client_tls, login(&settings, keyfile.as_ref()));
-        Ok(Self { tls, ca_trusts, policy: Arc::new(policy), connector: Arc::new(connector), generation, settings })
+        let upstream_tls = settings.proxy.upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?.map(Arc::new);
+        let login = Arc::new(login(&settings, keyfile.as_ref()));
+        Ok(Self { tls, ca_trusts, policy: Arc::new(policy), upstream_tls, login, generation, settings })
+    }
+
+    /// The way to an upstream.
+    #[must_use]
+    pub fn connector(&self, address: &UpstreamAddress) -> Connector {
+        let timeout_ms = self.settings.proxy.upstream.connect_timeout_ms;
+        Connector::new(address.clone(), timeout_ms, self.upstream_tls.clone(), Arc::clone(&self.login))
     }
 
     /// Every certificate and revocation list in use, toward clients and toward the upstream.
     pub fn materials(&self) -> impl Iterator<Item = &Material> {
         let toward_clients = self.tls.iter().flat_map(ServerTls::materials);
-        toward_clients.chain(self.connector.tls().into_iter().flat_map(ClientTls::materials))
+        toward_clients.chain(self.upstream_tls.iter().flat_map(|tls| tls.materials()))
     }
 }
 

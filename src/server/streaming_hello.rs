@@ -58,7 +58,7 @@ impl ClientConnection<'_> {
 
     /// Waits until the picture differs from what the client last saw, at most as long as it asked for.
     async fn topology_changes(&mut self, wait: &AwaitTopology) -> Result<Over, End> {
-        let mut pictures = self.server.pictures.clone();
+        let mut pictures = self.surroundings.front.pictures.clone();
         let deadline = Instant::now() + Duration::from_millis(wait.max_await_ms);
         self.place.control.set_busy(false);
         self.channel.incoming.rest();

@@ -248,7 +248,7 @@ impl ClientConnection<'_> {
         let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::None };
         let operation = authz::operation_in_question(&permit, &request).ok_or(Refused::NotAuthorized)?;
         let reported = self.own_operation(operation).await.ok_or(Refused::NotAuthorized)?;
-        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported)?;
+        let allowed = authz::authorize_own_operation(permit, &request, &self.surroundings.front.cursors, &reported)?;
         Ok(Forwarding { envelope, allowed, changes_users: false, by_nobody: None })
     }
 
@@ -263,7 +263,7 @@ impl ClientConnection<'_> {
         let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
         let canonical_name = authz::table::canonical_name(command.name);
         let request = authz::request::Request { command: *command, canonical_name, sequences };
-        let allowed = authz::authorize(permit, &request, &self.server.cursors)?;
+        let allowed = authz::authorize(permit, &request, &self.surroundings.front.cursors)?;
         let changes_users = authz::table::changes_users(canonical_name);
         if changes_users {
             check_user_name(command, &self.surroundings.snapshot.policy)?;
@@ -301,10 +301,14 @@ impl ClientConnection<'_> {
         self.server.metrics.operations_forwarded.increment(1);
         self.server.metrics.bytes_to_upstream.increment(moved);
         self.moved.requests = self.moved.requests.saturating_add(moved);
-        let mut observer =
-            AfterCommand { users: &self.server.users, changes_users, cursors: &self.server.cursors, origin: &mut self.origin };
+        let mut observer = AfterCommand {
+            users: &self.surroundings.front.users,
+            changes_users,
+            cursors: &self.surroundings.front.cursors,
+            origin: &mut self.origin,
+        };
         if changes_users {
-            self.server.users.forget();
+            self.surroundings.front.users.forget();
         }
         if envelope.more_to_come {
             observer.arrived();

@@ -8,6 +8,7 @@
 //! and driver behaviour", sections 1.4, 1.6, 2 and 3; a mongod 6.0.5.
 
 mod address;
+mod advertised;
 mod arguments;
 mod client_metadata;
 mod commands;
@@ -34,6 +35,7 @@ use std::net::IpAddr;
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 
 pub use self::address::ClientAddress;
+pub use self::advertised::AdvertisedNames;
 pub use self::event::Event;
 pub use self::member_names::check_user_name;
 pub use self::picture::{CommandDescription, PictureError, TopologyVersion, UpstreamPicture};

@@ -3,6 +3,7 @@
 //! Every client connection gets its own upstream connection from here, so that what mongod ties to a connection (metadata,
 //! interruption at disconnect, exhaust cursors) stays true.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
@@ -12,7 +13,8 @@ use tokio::net::{TcpStream, UnixStream};
 use super::UpstreamError;
 use super::connection::Connection;
 use super::login::Login;
-use crate::config::settings::{Upstream, UpstreamAddress};
+use crate::config::settings::UpstreamAddress;
+use crate::names::HostAndPort;
 use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::client::ClientTls;
 
@@ -23,22 +25,22 @@ const PROBE: Duration = Duration::from_secs(5);
 /// Reaches the upstream. Immutable; a reload makes a new one.
 pub struct Connector {
     address: UpstreamAddress,
-    tls: Option<ClientTls>,
+    tls: Option<Arc<ClientTls>>,
     timeout_ms: u32,
-    login: Login,
+    login: Arc<Login>,
 }
 
 impl Connector {
     /// From validated settings and what their files held.
     #[must_use]
-    pub fn new(settings: &Upstream, tls: Option<ClientTls>, login: Login) -> Self {
-        Self { address: settings.address.clone(), tls, timeout_ms: settings.connect_timeout_ms, login }
+    pub fn new(address: UpstreamAddress, timeout_ms: u32, tls: Option<Arc<ClientTls>>, login: Arc<Login>) -> Self {
+        Self { address, tls, timeout_ms, login }
     }
 
     /// TLS toward the upstream; `None` when it is disabled.
     #[must_use]
     pub fn tls(&self) -> Option<&ClientTls> {
-        self.tls.as_ref()
+        self.tls.as_deref()
     }
 
     /// Opens a connection that is ready for commands. `metadata` is the client's `client` document.
@@ -60,7 +62,7 @@ impl Connector {
 
     async fn open(&self) -> Result<Stream, UpstreamError> {
         let transport = match &self.address {
-            UpstreamAddress::Tcp { host, port } => {
+            UpstreamAddress::Tcp(HostAndPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 // An upstream whose machine is gone says nothing; without this a connection that waits for it would wait for ever.
@@ -80,7 +82,7 @@ impl Connector {
 
     fn host(&self) -> &str {
         match &self.address {
-            UpstreamAddress::Tcp { host, .. } => host,
+            UpstreamAddress::Tcp(address) => &address.host,
             UpstreamAddress::Unix(_) => "localhost",
         }
     }
@@ -94,11 +96,7 @@ impl Connector {
     /// The address as log lines show it.
     #[must_use]
     pub fn address(&self) -> String {
-        match &self.address {
-            UpstreamAddress::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            UpstreamAddress::Tcp { host, port } => format!("{host}:{port}"),
-            UpstreamAddress::Unix(path) => format!("unix:{}", path.display()),
-        }
+        self.address.to_string()
     }
 }
 
@@ -109,19 +107,13 @@ fn hello(metadata: &RawDocument) -> RawDocumentBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::UpstreamAuthentication;
 
     #[tokio::test]
     async fn the_machine_of_a_silent_upstream_is_asked_whether_it_is_there() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let settings = Upstream {
-            address: UpstreamAddress::Tcp { host: "127.0.0.1".into(), port },
-            authentication: UpstreamAuthentication::None,
-            tls: None,
-            connect_timeout_ms: 10_000,
-        };
-        let connection = Connector::new(&settings, None, Login::None).connect(None).await.unwrap();
+        let address = UpstreamAddress::Tcp(HostAndPort { host: "127.0.0.1".into(), port });
+        let connection = Connector::new(address, 10_000, None, Arc::new(Login::None)).connect(None).await.unwrap();
         let Stream::Plain(Transport::Tcp(stream)) = &connection.channel.stream else { panic!("a TCP stream") };
         assert!(SockRef::from(stream).keepalive().unwrap());
     }

@@ -52,6 +52,12 @@ pub(crate) fn own_metadata(application: &str) -> RawDocumentBuf {
     }
 }
 
+/// A question that this very member answers, also as a secondary.
+pub(crate) fn of_any_member(mut question: RawDocumentBuf) -> RawDocumentBuf {
+    question.append(bson::raw::cstr!("$readPreference"), bson::rawdoc! { "mode": "nearest" });
+    question
+}
+
 /// Whether a reply says `ok: 1`.
 fn is_ok(reply: &RawDocument) -> bool {
     match reply.get("ok") {

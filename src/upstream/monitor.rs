@@ -9,14 +9,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{RawDocument, RawDocumentBuf};
 use tokio::sync::watch;
 
 use super::connection::Connection;
 use super::connector::Connector;
 use super::suspicion::{self, Suspicions};
 use super::{UpstreamError, is_ok, own_metadata};
-use crate::session::UpstreamPicture;
+use crate::session::{AdvertisedNames, UpstreamPicture};
 
 /// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
 const MAX_AWAIT_MS: i64 = 10_000;
@@ -30,10 +30,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// What is known of the upstream: the picture while it is reachable, nothing while it is not.
 pub type Picture = Option<Arc<UpstreamPicture>>;
 
+/// Where pictures go, and what clients are told instead of the members' names.
+pub struct Publisher {
+    /// The newest picture.
+    pub pictures: watch::Sender<Picture>,
+    /// The names for clients.
+    pub names: AdvertisedNames,
+}
+
 /// What the monitor tells of its work, for log and metrics.
 pub enum MonitorEvent<'a> {
     /// The upstream answers.
     Reached,
+    /// It said hello.
+    Hello(&'a RawDocument),
     /// It answered and is lost now.
     Lost(&'a UpstreamError),
     /// It could not be reached; told once for a row of failures.
@@ -43,7 +53,7 @@ pub enum MonitorEvent<'a> {
 /// Watches the upstream for ever. `connector` is asked for at each attempt, so that a reload reaches the monitor too.
 pub async fn run(
     connector: impl Fn() -> Arc<Connector>,
-    pictures: watch::Sender<Picture>,
+    publisher: Publisher,
     suspicions: &Suspicions,
     mut tell: impl FnMut(MonitorEvent<'_>),
 ) {
@@ -51,18 +61,19 @@ pub async fn run(
     let mut told = false;
     loop {
         let mut reached = false;
-        let error = match reach(&connector(), &pictures).await {
+        let error = match reach(&connector(), &publisher).await {
             Ok((connection, hello)) => {
                 reached = true;
                 tell(MonitorEvent::Reached);
+                tell(MonitorEvent::Hello(&hello));
                 tokio::select! {
-                    Err(error) = follow(connection, hello, &pictures) => error,
+                    Err(error) = follow(connection, hello, &publisher, &mut tell) => error,
                     error = suspicion::check_when_raised(&connector, suspicions) => error,
                 }
             }
             Err(error) => error,
         };
-        pictures.send_replace(None);
+        publisher.pictures.send_replace(None);
         if reached {
             tell(MonitorEvent::Lost(&error));
             (pause, told) = (FIRST_PAUSE, false);
@@ -77,11 +88,11 @@ pub async fn run(
 }
 
 /// Connects, learns what pictures are made of, and publishes the first.
-async fn reach(connector: &Connector, pictures: &watch::Sender<Picture>) -> Result<(Connection, RawDocumentBuf), UpstreamError> {
+async fn reach(connector: &Connector, publisher: &Publisher) -> Result<(Connection, RawDocumentBuf), UpstreamError> {
     let mut connection = connector.connect(Some(&own_metadata("doorward monitor"))).await?;
-    let first = learn(&mut connection).await?;
-    let hello = first.hello().to_owned();
-    pictures.send_replace(Some(Arc::new(first)));
+    let hello = connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" }).await?;
+    let first = learn(&mut connection, publisher.names.translate(hello.clone())).await?;
+    publisher.pictures.send_replace(Some(Arc::new(first)));
     Ok((connection, hello))
 }
 
@@ -89,21 +100,24 @@ async fn reach(connector: &Connector, pictures: &watch::Sender<Picture>) -> Resu
 async fn follow(
     mut connection: Connection,
     mut hello: RawDocumentBuf,
-    pictures: &watch::Sender<Picture>,
+    publisher: &Publisher,
+    tell: &mut impl FnMut(MonitorEvent<'_>),
 ) -> Result<Infallible, UpstreamError> {
     loop {
         let Some(request) = streaming_hello(&hello) else {
             // A server that knows no topologyVersion is asked again and again.
             tokio::time::sleep(Duration::from_millis(500)).await;
             hello = patiently(connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" })).await?;
-            publish(pictures, &hello)?;
+            publisher.publish(&hello)?;
+            tell(MonitorEvent::Hello(&hello));
             continue;
         };
         patiently(connection.start_stream(&request)).await?;
         loop {
             let (reply, more) = patiently(connection.next_streamed("hello")).await?;
             hello = reply;
-            publish(pictures, &hello)?;
+            publisher.publish(&hello)?;
+            tell(MonitorEvent::Hello(&hello));
             if !more {
                 break;
             }
@@ -111,11 +125,14 @@ async fn follow(
     }
 }
 
-fn publish(pictures: &watch::Sender<Picture>, hello: &RawDocumentBuf) -> Result<(), UpstreamError> {
-    let Some(current) = pictures.borrow().clone() else { return Ok(()) };
-    let newer = current.with_hello(hello.clone()).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
-    pictures.send_replace(Some(Arc::new(newer)));
-    Ok(())
+impl Publisher {
+    fn publish(&self, hello: &RawDocumentBuf) -> Result<(), UpstreamError> {
+        let Some(current) = self.pictures.borrow().clone() else { return Ok(()) };
+        let told = self.names.translate(hello.clone());
+        let newer = current.with_hello(told).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
+        self.pictures.send_replace(Some(Arc::new(newer)));
+        Ok(())
+    }
 }
 
 async fn patiently<T>(work: impl Future<Output = Result<T, UpstreamError>>) -> Result<T, UpstreamError> {
@@ -126,8 +143,7 @@ async fn patiently<T>(work: impl Future<Output = Result<T, UpstreamError>>) -> R
     }
 }
 
-async fn learn(connection: &mut Connection) -> Result<UpstreamPicture, UpstreamError> {
-    let hello = connection.command("hello", &bson::rawdoc! { "hello": 1, "$db": "admin" }).await?;
+async fn learn(connection: &mut Connection, hello: RawDocumentBuf) -> Result<UpstreamPicture, UpstreamError> {
     let build_info = connection.command("buildInfo", &bson::rawdoc! { "buildInfo": 1, "$db": "admin" }).await?;
     let list_commands = connection.command("listCommands", &bson::rawdoc! { "listCommands": 1, "$db": "admin" }).await?;
     let self_id = connection.ask(&bson::rawdoc! { "_isSelf": 1, "$db": "admin" }).await?;
@@ -135,7 +151,7 @@ async fn learn(connection: &mut Connection) -> Result<UpstreamPicture, UpstreamE
     UpstreamPicture::new(hello, build_info, list_commands, self_id).map_err(|error| UpstreamError::Protocol(error.to_string()))
 }
 
-fn streaming_hello(last: &bson::raw::RawDocument) -> Option<RawDocumentBuf> {
+fn streaming_hello(last: &RawDocument) -> Option<RawDocumentBuf> {
     let version = last.get_document("topologyVersion").ok()?.to_owned();
     Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": MAX_AWAIT_MS, "$db": "admin" })
 }

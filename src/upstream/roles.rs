@@ -6,7 +6,7 @@ use bson::raw::RawDocumentBuf;
 use bson::rawdoc;
 
 use super::connector::Connector;
-use super::{UpstreamError, own_metadata};
+use super::{UpstreamError, of_any_member, own_metadata};
 
 /// The replies to `rolesInfo`, for `admin` and these databases. The roles of a database that does not exist are the ordinary ones.
 ///
@@ -24,7 +24,8 @@ async fn ask(connector: &Connector, databases: &[String]) -> Result<Vec<RawDocum
     let all: BTreeSet<&str> = databases.iter().map(String::as_str).chain(["admin"]).collect();
     let mut replies = Vec::with_capacity(all.len());
     for database in all {
-        let request = rawdoc! { "rolesInfo": 1, "showBuiltinRoles": true, "showPrivileges": true, "$db": database };
+        let request =
+            of_any_member(rawdoc! { "rolesInfo": 1, "showBuiltinRoles": true, "showPrivileges": true, "$db": database });
         match connection.command("rolesInfo", &request).await {
             Ok(reply) => replies.push(reply),
             // A name that is no database's: nothing could have been done there.

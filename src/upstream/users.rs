@@ -14,7 +14,7 @@ use bson::rawdoc;
 
 use super::connection::Connection;
 use super::connector::Connector;
-use super::{UpstreamError, own_metadata};
+use super::{UpstreamError, of_any_member, own_metadata};
 use crate::session::{UserLookup, UserRecord, UserRequest};
 
 /// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
@@ -183,10 +183,8 @@ async fn has_anybody(connection: &mut Connection) -> Result<Option<bool>, Upstre
 }
 
 fn anybody_command(collection: &str) -> RawDocumentBuf {
-    rawdoc! {
-        "find": collection, "projection": { "_id": 1 }, "limit": 1, "singleBatch": true,
-        "$readPreference": { "mode": "nearest" }, "$db": "admin",
-    }
+    let find = rawdoc! { "find": collection, "projection": { "_id": 1 }, "limit": 1, "singleBatch": true, "$db": "admin" };
+    of_any_member(find)
 }
 
 /// Whether a `find` found anything; `None` when it was not answered.
@@ -202,7 +200,7 @@ fn is_uninitiated(hello: &RawDocument) -> bool {
 
 /// Asks on the store's connection; one that was closed meanwhile is opened anew, once.
 async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserRequest) -> Result<RawDocumentBuf, UpstreamError> {
-    let (name, request) = (user.command_name(), user.command());
+    let (name, request) = (user.command_name(), of_any_member(user.command()));
     // The connection is taken out while it is used: a question that is given up half-way must not leave its answer to the next.
     if let Some(mut connection) = slot.take()
         && let Ok(reply) = connection.command(name, &request).await

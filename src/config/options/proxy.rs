@@ -2,7 +2,7 @@
 
 use super::{
     Flag,
-    Kind::{Integer, List, Path, Switch, Text, Word},
+    Kind::{Entries, Integer, Path, Switch, Text, Word},
     OptionSpec,
     Reload::{NewConnections, Now},
 };
@@ -12,7 +12,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "proxy.upstream.address",
         Text,
         &[Flag::value("proxyUpstreamAddress")],
-        "The mongod behind: host:port, [IPv6]:port, or unix:/path/to/mongodb-27018.sock. Required.",
+        "The mongod behind: host:port, [IPv6]:port, or unix:/path/to/mongodb-27018.sock. Required, unless proxy.members names it.",
     )
     .reload(NewConnections),
     OptionSpec::new(
@@ -87,9 +87,11 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .reload(NewConnections),
     OptionSpec::new(
         "proxy.members",
-        List,
+        Entries(&["host", "listen", "advertise"]),
         &[Flag::value("proxyMembers")],
-        "In front of a replica set, one entry a member. Not built yet: only the empty list.",
+        "In front of a replica set, one entry a member: {host, listen, advertise}. host is the member's name in the configuration of \
+         the replica set; advertise is what clients are told instead; listen (address:port, or a port of net.bindIp) is where its \
+         clients come in, and is left out where another doorward stands in front of it. Members without an entry are hidden.",
     )
     .default("[]"),
     OptionSpec::new(

@@ -3,11 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::Reader;
+use super::{Reader, members};
 use crate::config::error::{ErrorKind, Warning};
 use crate::config::settings::{
-    Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
+    Front, Listen, Member, Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
 };
+use crate::names::HostAndPort;
 
 const ADDRESS: &str = "proxy.upstream.address";
 const AUTHENTICATION: &str = "proxy.upstream.authentication";
@@ -19,18 +20,21 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
         let text = "proxy.tls.keyFile needs the certificate in net.tls.certificateKeyFile";
         reader.error(ErrorKind::Missing, "proxy.tls.keyFile", text, "");
     }
-    check_members(reader);
     let admin = admin(reader);
     let upstream_tls = upstream_tls(reader);
     let authentication = authentication(reader, upstream_tls.as_ref(), security);
-    let address = address(reader, net);
+    let members = members::members(reader);
+    let address = address(reader);
+    let fronts = fronts(reader, net, address.as_ref(), &members);
     Some(Proxy {
         upstream: Upstream {
-            address: address?,
+            address,
             authentication,
             tls: upstream_tls,
             connect_timeout_ms: reader.unsigned("proxy.upstream.connectTimeoutMS"),
         },
+        fronts: fronts?,
+        members,
         admin,
         hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
         user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),
@@ -39,66 +43,82 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     })
 }
 
-fn check_members(reader: &mut Reader<'_>) {
-    if reader.list("proxy.members").is_some_and(|members| !members.is_empty()) {
-        let remedy = "run one doorward in front of each member for now, and leave proxy.members out";
-        reader.error(ErrorKind::Unsupported, "proxy.members", "proxy.members is not built yet: only the empty list", remedy);
+/// The fronts: one for each member that clients reach here, or the one of `net` and `proxy.upstream.address`.
+fn fronts(reader: &mut Reader<'_>, net: &Net, address: Option<&UpstreamAddress>, members: &[Member]) -> Option<Vec<Front>> {
+    let here: Vec<_> = members.iter().filter_map(|member| Some((member.listen.clone()?, &member.host))).collect();
+    let fronts: Vec<Front> = match (here.as_slice(), address) {
+        ([], None) => {
+            if reader.non_empty(ADDRESS).is_none() {
+                let remedy = "doorward stands in front of a mongod; say where it is, for example\n  --proxyUpstreamAddress \
+                              127.0.0.1:27018, or in the file  proxy: {upstream: {address: \"127.0.0.1:27018\"}}";
+                reader.error(ErrorKind::Missing, ADDRESS, "proxy.upstream.address is required", remedy);
+            }
+            return None;
+        }
+        ([], Some(address)) => vec![Front { listen: Listen::Net, upstream: address.clone() }],
+        ([(listen, _)], Some(address)) => vec![Front { listen: listen.clone(), upstream: address.clone() }],
+        (_, Some(_)) => {
+            let text = "proxy.upstream.address is one mongod, and proxy.members has several with a place to listen";
+            let remedy = "leave proxy.upstream.address out: each member is reached by its host";
+            reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
+            return None;
+        }
+        (here, None) => here
+            .iter()
+            .map(|(listen, host)| Front { listen: listen.clone(), upstream: UpstreamAddress::Tcp((*host).clone()) })
+            .collect(),
+    };
+    for front in &fronts {
+        if fronts.iter().any(|other| is_own(&front.upstream, &other.listen, net)) {
+            let text = format!("proxy.upstream.address {} is doorward's own address", front.upstream);
+            let remedy = "let the mongod behind listen on another port, and name that port";
+            reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
+            return None;
+        }
     }
+    Some(fronts)
 }
 
-fn address(reader: &mut Reader<'_>, net: &Net) -> Option<UpstreamAddress> {
-    let Some(text) = reader.non_empty(ADDRESS) else {
-        let remedy = "doorward stands in front of a mongod; say where it is, for example\n  --proxyUpstreamAddress 127.0.0.1:27018, or in \
-                      the file  proxy: {upstream: {address: \"127.0.0.1:27018\"}}";
-        reader.error(ErrorKind::Missing, ADDRESS, "proxy.upstream.address is required", remedy);
-        return None;
-    };
-    let Some(address) = parse_address(text) else {
+fn address(reader: &mut Reader<'_>) -> Option<UpstreamAddress> {
+    let text = reader.non_empty(ADDRESS)?;
+    let address = parse_address(text);
+    if address.is_none() {
         let remedy = "it is host:port, [IPv6]:port, or unix:/path/to/mongodb-27018.sock";
         reader.error(ErrorKind::BadValue, ADDRESS, format!("proxy.upstream.address can not be read: '{text}'"), remedy);
-        return None;
-    };
-    if is_own(&address, net) {
-        let text = format!("proxy.upstream.address {text} is doorward's own address");
-        let remedy = "let the mongod behind listen on another port, and name that port";
-        reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
-        return None;
     }
-    Some(address)
+    address
 }
 
 fn parse_address(text: &str) -> Option<UpstreamAddress> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return path.starts_with('/').then(|| UpstreamAddress::Unix(PathBuf::from(path)));
+    match text.strip_prefix("unix:") {
+        Some(path) => path.starts_with('/').then(|| UpstreamAddress::Unix(PathBuf::from(path))),
+        None => HostAndPort::parse(text).map(UpstreamAddress::Tcp),
     }
-    let (host, port) = text.rsplit_once(':')?;
-    let port = port.bytes().all(|digit| digit.is_ascii_digit()).then(|| port.parse().ok())??;
-    let host = match host.strip_prefix('[') {
-        Some(bracketed) => bracketed.strip_suffix(']').filter(|host| host.parse::<std::net::Ipv6Addr>().is_ok())?,
-        None => host,
-    };
-    let bare_v6 = host.contains(':') && !text.starts_with('[');
-    let odd = |letter: char| letter.is_whitespace() || letter.is_control() || matches!(letter, '/' | ',' | '@' | '[' | ']');
-    (port != 0 && !host.is_empty() && !bare_v6 && !host.contains(odd))
-        .then(|| UpstreamAddress::Tcp { host: host.to_owned(), port })
 }
 
 /// Whether doorward would connect to itself, as far as the texts tell.
-fn is_own(address: &UpstreamAddress, net: &Net) -> bool {
+fn is_own(address: &UpstreamAddress, listen: &Listen, net: &Net) -> bool {
+    let (bound, listening) = match listen {
+        Listen::Net => (net.bind_ip.clone(), net.port),
+        Listen::Port(port) => (net.bind_ip.clone(), *port),
+        Listen::Address(address) => (vec![address.host.clone()], address.port),
+    };
     match address {
-        UpstreamAddress::Tcp { host, port } => {
+        UpstreamAddress::Tcp(HostAndPort { host, port }) => {
             let local = is_loopback(host);
-            *port == net.port
-                && net.bind_ip.iter().any(|bound| {
+            *port == listening
+                && bound.iter().any(|bound| {
                     let everything = bound.parse::<IpAddr>().is_ok_and(|bound| bound.is_unspecified());
                     bound == host || local && (everything || is_loopback(bound) && (bound == "localhost" || host == "localhost"))
                 })
         }
         UpstreamAddress::Unix(path) => {
-            net.unix_domain_socket
-                .as_ref()
-                .is_some_and(|socket| *path == socket.path_prefix.join(format!("mongodb-{}.sock", net.port)))
-                || net.bind_ip.iter().any(|bound| path.as_os_str() == bound.as_str())
+            *listen == Listen::Net
+                && (net
+                    .unix_domain_socket
+                    .as_ref()
+                    .is_some_and(|socket| *path == socket.path_prefix.join(format!("mongodb-{}.sock", net.port)))
+                    || net.bind_ip.iter().any(|bound| path.as_os_str() == bound.as_str()))
         }
     }
 }

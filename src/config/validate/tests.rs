@@ -3,6 +3,7 @@ use std::path::Path;
 use super::*;
 use crate::config::settings::{ClusterAuthMode, UpstreamAddress};
 use crate::config::{argv, yaml};
+use crate::names::HostAndPort;
 
 const UPSTREAM: &str = "\nproxy.upstream.address: db:27018\n";
 
@@ -189,7 +190,7 @@ fn a_member_of_a_sharded_cluster_listens_where_mongod_would() {
 
 #[test]
 fn the_upstream_address_is_read_or_refused() {
-    let tcp = |host: &str, port| Some(UpstreamAddress::Tcp { host: host.into(), port });
+    let tcp = |host: &str, port| Some(UpstreamAddress::Tcp(HostAndPort { host: host.into(), port }));
     let cases = [
         ("db:27018", tcp("db", 27018)),
         ("127.0.0.1:1", tcp("127.0.0.1", 1)),
@@ -209,7 +210,7 @@ fn the_upstream_address_is_read_or_refused() {
     ];
     for (text, expected) in cases {
         let found =
-            file(&format!("proxy.upstream.address: '{text}'\n")).ok().map(|(settings, _)| settings.proxy.upstream.address);
+            file(&format!("proxy.upstream.address: '{text}'\n")).ok().and_then(|(settings, _)| settings.proxy.upstream.address);
         assert_eq!(found, expected, "{text}");
     }
 }

@@ -3,8 +3,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::*;
-use crate::config::settings::{Upstream, UpstreamAddress, UpstreamAuthentication};
+use crate::config::settings::UpstreamAddress;
 use crate::error::CommandError;
+use crate::names::HostAndPort;
 use crate::net::stream::{Stream, Transport};
 use crate::upstream::connection::Connection;
 use crate::upstream::login::Login;
@@ -30,13 +31,9 @@ struct FakeUpstream {
 impl FakeUpstream {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let settings = Upstream {
-            address: UpstreamAddress::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() },
-            authentication: UpstreamAuthentication::None,
-            tls: None,
-            connect_timeout_ms: 10_000,
-        };
-        Self { listener: Some(listener), connector: Arc::new(Connector::new(&settings, None, Login::None)) }
+        let address = HostAndPort { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
+        let connector = Connector::new(UpstreamAddress::Tcp(address), 10_000, None, Arc::new(Login::None));
+        Self { listener: Some(listener), connector: Arc::new(connector) }
     }
 
     fn connector(&self) -> impl Fn() -> Arc<Connector> + use<> {

@@ -1,0 +1,121 @@
+//! A front: a place where clients come in, the mongod that they reach there, and what doorward knows of it.
+//!
+//! Each member of a replica set is watched for itself: when one is lost, its clients alone are closed, as they would be without
+//! doorward. Users and cursors are a member's own too; a change of users through any front is seen at all of them.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use arc_swap::ArcSwap;
+use serde_json::json;
+use tokio::sync::watch;
+
+use super::Server;
+use super::registry::Wake;
+use super::snapshot::Snapshot;
+use crate::admin::events::network;
+use crate::admin::log::Severity;
+use crate::authz::cursors::Cursors;
+use crate::config::settings;
+use crate::session::AdvertisedNames;
+use crate::upstream::connector::Connector;
+use crate::upstream::monitor::{self, MonitorEvent, Picture, Publisher};
+use crate::upstream::suspicion::Suspicions;
+use crate::upstream::users::UserStore;
+
+/// One front.
+pub(crate) struct Front {
+    /// Its place among all.
+    pub(super) number: usize,
+    connector: ArcSwap<Connector>,
+    pub(super) pictures: watch::Receiver<Picture>,
+    pub(super) suspicions: Suspicions,
+    pub(super) users: UserStore,
+    pub(super) cursors: Cursors,
+    /// Whether the log says already that the localhost exception was used.
+    pub(super) localhost_exception_noted: AtomicBool,
+}
+
+impl Front {
+    /// The front `number` of the settings in force, and where the pictures of its upstream go.
+    pub(super) fn new(number: usize, front: &settings::Front, snapshot: &Snapshot) -> (Self, watch::Sender<Picture>) {
+        let (send_pictures, pictures) = watch::channel(None);
+        let front = Self {
+            number,
+            connector: ArcSwap::from_pointee(snapshot.connector(&front.upstream)),
+            pictures,
+            suspicions: Suspicions::default(),
+            users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
+            cursors: Cursors::default(),
+            localhost_exception_noted: AtomicBool::new(false),
+        };
+        (front, send_pictures)
+    }
+
+    /// The way to its upstream.
+    pub(super) fn connector(&self) -> Arc<Connector> {
+        self.connector.load_full()
+    }
+
+    /// Takes over what a reload brought.
+    pub(super) fn reload(&self, front: &settings::Front, snapshot: &Snapshot) {
+        self.connector.store(Arc::new(snapshot.connector(&front.upstream)));
+        self.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
+        self.users.forget();
+    }
+
+    /// Whether its upstream is reachable.
+    pub(super) fn is_up(&self) -> bool {
+        self.pictures.borrow().is_some()
+    }
+}
+
+/// Watches a front's upstream for ever.
+pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watch::Sender<Picture>) {
+    let connector = || front.connector();
+    let names = {
+        let snapshot = server.snapshot.load();
+        AdvertisedNames::new(snapshot.settings.proxy.members.iter().map(|member| (&member.host, &member.advertise)))
+    };
+    let publisher = Publisher { pictures, names: names.clone() };
+    let mut unknown = None;
+    let tell = |event: MonitorEvent<'_>| {
+        let address = front.connector().address();
+        let (up, severity, id, text, reason) = match event {
+            MonitorEvent::Hello(hello) => {
+                let found = names.unknown_member(hello).map(str::to_owned);
+                if let Some(name) = found.as_deref().filter(|_| found != unknown) {
+                    warn_of_unknown_member(&server, &address, name);
+                }
+                unknown = found;
+                return;
+            }
+            MonitorEvent::Reached => (1.0, Severity::Info, 9_000_020, "Upstream is reachable", None),
+            MonitorEvent::Lost(error) => (0.0, Severity::Error, 9_000_021, "Upstream is lost", Some(error.to_string())),
+            MonitorEvent::Unreachable(error) => {
+                (0.0, Severity::Error, 9_000_022, "Upstream is not reachable (proxy.upstream.address)", Some(error.to_string()))
+            }
+        };
+        server.metrics.upstream_up(address.clone(), up);
+        network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
+        if up < 1.0 {
+            front.users.forget();
+            front.cursors.forget_all();
+            server.registry.wake_front(front.number, Wake::UpstreamLost);
+        }
+    };
+    monitor::run(connector, publisher, &front.suspicions, tell).await;
+}
+
+fn warn_of_unknown_member(server: &Server, address: &str, name: &str) {
+    let text = "The member behind is not in proxy.members: it is hidden from clients that look for its replica set";
+    let remedy = "let the host of its entry be this name, which is the one in the configuration of the replica set";
+    network(
+        &server.log,
+        "monitor",
+        Severity::Warning,
+        9_000_023,
+        text,
+        json!({ "address": address, "me": name, "remedy": remedy }),
+    );
+}
