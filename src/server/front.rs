@@ -11,7 +11,6 @@ use serde_json::json;
 use tokio::sync::watch;
 
 use super::Server;
-use super::registry::Wake;
 use super::snapshot::Snapshot;
 use crate::admin::events::network;
 use crate::admin::log::Severity;
@@ -101,7 +100,8 @@ pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watc
         if up < 1.0 {
             front.users.forget();
             front.cursors.forget_all();
-            server.registry.wake_front(front.number, Wake::UpstreamLost);
+            let (server, number) = (Arc::clone(&server), front.number);
+            tokio::spawn(async move { server.registry.upstream_lost(number).await });
         }
     };
     monitor::run(connector, publisher, &front.suspicions, tell).await;

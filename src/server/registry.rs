@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -24,6 +25,8 @@ pub(super) struct Control {
     notify: Notify,
     wake: AtomicU8,
     busy: AtomicBool,
+    /// Whether it ever had an upstream connection: a driver's monitoring connection never has.
+    forwards: AtomicBool,
 }
 
 impl Control {
@@ -50,11 +53,20 @@ impl Control {
         self.busy.store(busy, Ordering::Release);
     }
 
+    /// Notes that it has an upstream connection.
+    pub(super) fn set_forwards(&self) {
+        self.forwards.store(true, Ordering::Relaxed);
+    }
+
     fn wake(&self, wake: Wake) {
         self.wake.store(if wake == Wake::UpstreamLost { 1 } else { 2 }, Ordering::Release);
         self.notify.notify_one();
     }
 }
+
+/// How much earlier than the others a connection that runs operations is closed when the upstream is lost. A driver that hears of
+/// it by its monitoring connection first takes an operation's error for an old one, and the Node driver does not retry it then.
+const HEAD_START: Duration = Duration::from_millis(100);
 
 /// The open connections of one server.
 #[derive(Debug, Default)]
@@ -78,7 +90,7 @@ impl Registry {
     /// Takes a place for a client of a front; `None` when `most` are taken.
     #[must_use]
     pub(super) fn enter(self: &Arc<Self>, most: usize, front: usize) -> Option<Place> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.lock();
         if open.len() >= most {
             return None;
         }
@@ -88,10 +100,14 @@ impl Registry {
         Some(Place { registry: Arc::clone(self), id, control })
     }
 
+    fn lock(&self) -> MutexGuard<'_, HashMap<i32, Arc<Control>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// How many are open.
     #[must_use]
     pub(super) fn len(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.lock().len()
     }
 
     /// Whether none is open.
@@ -102,21 +118,27 @@ impl Registry {
 
     /// Wakes every connection.
     pub(super) fn wake_all(&self, wake: Wake) {
-        for control in self.open.lock().unwrap_or_else(PoisonError::into_inner).values() {
+        for control in self.lock().values() {
             control.wake(wake);
         }
     }
 
-    /// Wakes every connection of a front.
-    pub(super) fn wake_front(&self, front: usize, wake: Wake) {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.values().filter(|control| control.front == front).for_each(|control| control.wake(wake));
+    /// Tells every connection of a front that its upstream is lost: those that run operations first, the others a little later.
+    pub(super) async fn upstream_lost(&self, front: usize) {
+        let of_front = |control: &&Arc<Control>| control.front == front;
+        let open: Vec<_> = self.lock().values().filter(of_front).cloned().collect();
+        let forwarding: Vec<_> = open.iter().filter(|control| control.forwards.load(Ordering::Relaxed)).collect();
+        forwarding.iter().for_each(|control| control.wake(Wake::UpstreamLost));
+        if !forwarding.is_empty() {
+            tokio::time::sleep(HEAD_START).await;
+        }
+        open.iter().for_each(|control| control.wake(Wake::UpstreamLost));
     }
 
     /// How many run an operation now.
     #[must_use]
     pub(super) fn busy(&self) -> usize {
-        let open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let open = self.lock();
         open.values().filter(|control| control.busy.load(Ordering::Acquire)).count()
     }
 
@@ -134,7 +156,7 @@ impl Registry {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.registry.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.registry.lock();
         open.remove(&self.id);
         if open.is_empty() {
             self.registry.emptied.notify_waiters();

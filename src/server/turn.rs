@@ -287,6 +287,7 @@ impl ClientConnection<'_> {
         }
         if self.upstream.is_none() {
             self.upstream = Some(Box::pin(self.connect_upstream()).await?);
+            self.place.control.set_forwards();
         }
         let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
         let channel = &mut upstream.channel;

@@ -43,6 +43,8 @@ mod readiness;
 #[cfg(test)]
 mod relay;
 #[cfg(test)]
+mod replica_set;
+#[cfg(test)]
 mod restart;
 #[cfg(test)]
 mod scram_cases;

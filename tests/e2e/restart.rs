@@ -1,8 +1,7 @@
 //! The backend is restarted under load. Drivers retry once and wait for a server that says it is there, so when doorward shows
 //! the outage on hello first, no operation of theirs fails.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,51 +12,10 @@ use super::support::PATIENCE;
 use super::support::clients;
 use super::support::connection::{Connection, Received, is_ok};
 use super::support::gate::{Gate, New};
+use super::support::load::Load;
 use super::support::mongod::Mongod;
 use super::support::scram::must_log_in;
 use super::support::servers::{Server, Target, flags, key_file, target};
-
-/// A client that reads and writes until told to stop.
-struct Load {
-    child: Child,
-    lines: std::io::Lines<BufReader<ChildStdout>>,
-    outcomes: Vec<Value>,
-}
-
-impl Load {
-    fn start(mut command: Command, port: u16, collection: &str) -> Self {
-        let uri = format!("mongodb://alice:wonderland@localhost:{port}/?authSource=admin&directConnection=true");
-        command.env("URI", uri).env("COLLECTION", collection);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a client");
-        let lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        Self { child, lines, outcomes: Vec::new() }
-    }
-
-    /// Waits until so many more operations are done.
-    fn wait_for(&mut self, operations: usize) {
-        for _ in 0..operations {
-            let line = self.lines.next().expect("the client ended").expect("a line");
-            self.outcomes.push(serde_json::from_str(&line).expect("JSON"));
-        }
-    }
-
-    /// Tells the client to stop and returns every outcome.
-    fn stop(mut self) -> Vec<Value> {
-        drop(self.child.stdin.take());
-        for line in self.lines.by_ref() {
-            self.outcomes.push(serde_json::from_str(&line.expect("a line")).expect("JSON"));
-        }
-        assert!(self.child.wait().expect("an end").success());
-        std::mem::take(&mut self.outcomes)
-    }
-}
-
-impl Drop for Load {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 /// A one-member replica set: only on those do writes have a second try.
 pub(super) struct ReplicaSet {
@@ -110,7 +68,8 @@ fn no_operation_fails(client: impl Fn() -> Command, collection: &str) {
         Target::Doorward => Some(doorward_before(backend.mongod.port)),
     };
     let port = front.as_ref().map_or(backend.mongod.port, |front| front.1);
-    let mut load = Load::start(client(), port, collection);
+    let uri = format!("mongodb://alice:wonderland@localhost:{port}/?authSource=admin&directConnection=true");
+    let mut load = Load::start(client(), &uri, collection);
     load.wait_for(20);
     backend.restart(Duration::from_secs(1));
     load.wait_for(20);

@@ -42,6 +42,11 @@ pub(crate) fn node(script: &str) -> Command {
     command
 }
 
+/// A command that runs the program built on the Rust driver.
+pub(crate) fn rust() -> Command {
+    Command::new(&*RUST)
+}
+
 fn mongosh(script: &str) -> Command {
     let mut command = Command::new("node");
     command.arg(format!("{}/node_modules/mongosh/bin/mongosh.js", *NODE));
@@ -56,7 +61,7 @@ impl Client {
         let mut command = match self {
             Self::Python => python("python/driver.py"),
             Self::Node => node("node/driver.js"),
-            Self::Rust => Command::new(&*RUST),
+            Self::Rust => rust(),
             Self::Mongosh => mongosh("node/mongosh.js"),
         };
         command.env("CASES", run::private_file("cases.jsonl", &lines));

@@ -43,6 +43,13 @@ impl Connection {
         Self::new(Transport::Tcp(tcp(port)))
     }
 
+    /// Connects without TLS to a server that may not be there.
+    pub(crate) fn reach(port: u16) -> io::Result<Self> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::new(Transport::Tcp(stream)))
+    }
+
     /// Connects over a unix socket.
     pub(crate) fn unix(path: &Path) -> Self {
         Self::new(Transport::Unix(UnixStream::connect(path).expect("a connection")))

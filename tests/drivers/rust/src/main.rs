@@ -1,4 +1,6 @@
-//! Runs one session with the Rust driver for each line of standard input; see `tests/e2e/drivers.rs` for the lines.
+//! With `URI` in its environment a load, see `load`. Else it runs one session with the Rust driver for each line of standard input; see `tests/e2e/drivers.rs` for the lines.
+
+mod load;
 
 use std::io::BufRead;
 
@@ -8,6 +10,9 @@ use mongodb::sync::Client;
 use serde_json::{Value, json};
 
 fn main() {
+    if let Ok(uri) = std::env::var("URI") {
+        return load::run(&uri);
+    }
     for line in std::io::stdin().lock().lines() {
         let case: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
         let result = session(case["uri"].as_str().expect("a uri"), case["collection"].as_str().expect("a collection"));

@@ -1,0 +1,149 @@
+//! Drivers in front of a replica set: they are given doorward's addresses alone, find every member there, and follow the primary.
+//!
+//! doorward's side needs TLS and the mongods have none, so a driver that goes around doorward can not work.
+
+use std::process::Command;
+use std::sync::LazyLock;
+
+use bson::doc;
+use serde_json::json;
+
+use super::support::clients::{self, Client};
+use super::support::connection::Connection;
+use super::support::load::Load;
+use super::support::pki::pki;
+use super::support::replica_set::{Gateway, ReplicaSet, host};
+use super::support::scram::must_log_in;
+use super::support::servers::{flags, tls_flags};
+use super::support::tls;
+
+/// For tests that leave its members as they are.
+static SET: LazyLock<ReplicaSet> = LazyLock::new(ReplicaSet::start);
+
+fn gateway_flags() -> Vec<String> {
+    [tls_flags("requireTLS"), flags("--auth --tlsAllowConnectionsWithoutCertificates")].concat()
+}
+
+fn gateway(set: &ReplicaSet) -> Gateway {
+    Gateway::start(&set.members.iter().collect::<Vec<_>>(), &gateway_flags())
+}
+
+fn connect(port: u16) -> Connection {
+    Connection::tls(port, &tls::Client::showing(pki().identity("alice"))).expect("a handshake")
+}
+
+#[test]
+fn every_driver_works_through_doorward_alone() {
+    let gateway = gateway(&SET);
+    let options = ["", "&readPreference=secondaryPreferred&readConcernLevel=majority&w=3", "&compressors=zlib"];
+    for client in [Client::Python, Client::Node, Client::Rust, Client::Mongosh] {
+        let case = |option: &&str| {
+            let uri = format!("mongodb://alice:wonderland@{}{option}", gateway.seeds());
+            json!({"name": option, "uri": uri, "collection": format!("set_{client:?}")})
+        };
+        for outcome in client.run(&options.iter().map(case).collect::<Vec<_>>()) {
+            assert_eq!(outcome["user"], "alice@admin", "{client:?}: {outcome}");
+        }
+    }
+}
+
+#[test]
+fn hello_names_the_advertised_addresses_and_no_others() {
+    let gateway = gateway(&SET);
+    let advertised: Vec<String> = gateway.ports.iter().map(|port| format!("localhost:{port}")).collect();
+    for (member, port) in gateway.ports.iter().enumerate() {
+        for command in ["hello", "isMaster", "ismaster"] {
+            let told = connect(*port).must(doc! {command: 1});
+            let hosts: Vec<&str> = told.get_array("hosts").expect("hosts").iter().filter_map(|host| host.as_str()).collect();
+            assert_eq!(hosts, advertised);
+            assert_eq!(told.get_str("me").ok(), Some(advertised[member].as_str()));
+            assert_eq!(told.get_str("primary").ok(), Some(advertised[SET.primary()].as_str()));
+        }
+    }
+}
+
+#[test]
+fn a_member_without_an_entry_is_hidden_and_what_tells_about_the_set_stays_true() {
+    let primary = SET.primary();
+    let gateway = Gateway::start(&[&SET.members[primary]], &gateway_flags());
+    let mut connection = connect(gateway.ports[0]);
+    let told = connection.must(doc! {"hello": 1});
+    assert_eq!(told.get_array("hosts").map_or(0, Vec::len), 1, "{told}");
+    must_log_in(&mut connection, "root", "admin", "secret");
+    let status = connection.must(doc! {"replSetGetStatus": 1});
+    let names: Vec<&str> = status.get_array("members").expect("members").iter().filter_map(name).collect();
+    assert_eq!(names, SET.members.iter().map(|member| host(member.port)).collect::<Vec<_>>());
+}
+
+fn name(member: &bson::Bson) -> Option<&str> {
+    member.as_document()?.get_str("name").ok()
+}
+
+#[test]
+fn users_log_in_and_are_authorized_at_a_secondary_too() {
+    let gateway = gateway(&SET);
+    let secondary = (SET.primary() + 1) % 3;
+    let mut connection = connect(gateway.ports[secondary]);
+    must_log_in(&mut connection, "zz", "admin", "zz");
+    let nearest = doc! {"mode": "nearest"};
+    connection.must(doc! {"find": "seed", "$readPreference": nearest.clone(), "$db": "admin"});
+    let refused = connection.run(&doc! {"find": "seed", "$readPreference": nearest, "$db": "app"}).expect("a reply");
+    assert_eq!(refused.get_i32("code").ok(), Some(13), "{refused}");
+    let refused = connect(gateway.ports[secondary]).run(&doc! {"find": "seed", "$db": "app"}).expect("a reply");
+    assert_eq!(refused.get_i32("code").ok(), Some(13), "{refused}");
+}
+
+type Program = fn() -> Command;
+
+const LOADS: [(&str, Program); 3] =
+    [("pymongo", || clients::python("python/load.py")), ("node", || clients::node("node/load.js")), ("rust", clients::rust)];
+
+/// The loads of all drivers on this seed list, each with a collection of its own.
+fn loads(purpose: &str, seeds: &str) -> Vec<(String, Load)> {
+    let uri = format!("mongodb://{seeds}&w=majority");
+    let start = |(name, command): (&str, Program)| {
+        let collection = format!("{purpose}_{name}");
+        let load = Load::start(command(), &uri, &collection);
+        (collection, load)
+    };
+    LOADS.into_iter().map(start).collect()
+}
+
+/// The Node driver does not try an operation again whose error it hears of after its monitoring connection broke; whether that
+/// happens is chance, with a mongod alone as well. There are two outages.
+fn allowed_to_fail(collection: &str) -> usize {
+    if collection.ends_with("node") { 2 } else { 0 }
+}
+
+#[test]
+fn drivers_follow_the_primary_when_it_is_killed_and_lose_nothing() {
+    let mut set = ReplicaSet::start();
+    let gateway = gateway(&set);
+    let direct: Vec<String> = set.members.iter().map(|member| host(member.port)).collect();
+    // The same loads without doorward, at the same time: what they live through is what drivers live through.
+    let mut loads = loads("through_doorward", &format!("alice:wonderland@{}", gateway.seeds()));
+    loads.extend(self::loads("directly", &format!("{}/?replicaSet=rs", direct.join(","))));
+    let mut all_do = |operations| loads.iter_mut().for_each(|(_, load)| load.wait_for(operations));
+    all_do(10);
+    let killed = set.primary();
+    set.kill(killed);
+    all_do(10);
+    set.restart(killed);
+    set.wait_until_whole();
+    all_do(10);
+    // An orderly change of the primary, too.
+    let primary = set.primary();
+    let _ = set.connect(primary).run(&doc! {"replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10, "$db": "admin"});
+    all_do(10);
+    let mut reader = set.connect(set.primary());
+    for (collection, load) in loads {
+        let outcomes = load.stop();
+        let failed = outcomes.iter().filter(|outcome| outcome["error"].is_string()).count();
+        assert!(failed <= allowed_to_fail(&collection), "{collection}: {outcomes:?}\n{}", gateway.process.printed());
+        let count = reader.must(doc! {"count": &collection, "$db": "app"});
+        let found = count.get_i32("n").ok().and_then(|found| usize::try_from(found).ok());
+        assert!(found >= Some(outcomes.len() - failed), "{collection}: acknowledged and found");
+        let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max();
+        println!("{collection}: {} operations, the longest took {longest:?} ms", outcomes.len());
+    }
+}

@@ -1,0 +1,135 @@
+//! A replica set of three real mongods without access control, and a doorward in front of all of them.
+
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+
+use super::PATIENCE;
+use super::connection::Connection;
+use super::mongod::{Mongod, NotStarted, started};
+use super::pki::pki;
+use super::process::Process;
+use super::run;
+use super::servers::{config_file, flags};
+
+/// Three members; the first has the users of `users` and begins as primary.
+pub(crate) struct ReplicaSet {
+    pub(crate) members: Vec<Mongod>,
+}
+
+impl ReplicaSet {
+    /// Starts one and waits until it has a primary and two secondaries.
+    pub(crate) fn start() -> Self {
+        let flags = flags("--noauth --replSet rs");
+        let first = Mongod::start(&flags).expect("a member");
+        let empty = |_| Mongod::start_in(&run::folder("member"), &flags).expect("a member");
+        let set = Self { members: std::iter::once(first).chain((1..3).map(empty)).collect() };
+        let member = |(id, member): (i32, &Mongod)| doc! {"_id": id, "host": host(member.port)};
+        let members: Vec<Document> = (0..).zip(&set.members).map(member).collect();
+        // A quick election: how long one takes is no matter of doorward's.
+        let settings = doc! {"electionTimeoutMillis": 2000, "heartbeatIntervalMillis": 500};
+        let config = doc! {"_id": "rs", "members": members, "settings": settings};
+        set.connect(0).must(doc! {"replSetInitiate": config});
+        set.wait_until_whole();
+        set
+    }
+
+    /// A connection to a member itself.
+    pub(crate) fn connect(&self, member: usize) -> Connection {
+        Connection::plain(self.members[member].port)
+    }
+
+    /// The number of the primary, once there is one.
+    pub(crate) fn primary(&self) -> usize {
+        self.wait_for("a primary", || self.states().iter().position(|state| *state == Some(State::Primary)))
+    }
+
+    /// Waits for a primary and two secondaries.
+    pub(crate) fn wait_until_whole(&self) {
+        self.wait_for("a primary and two secondaries", || {
+            let states = self.states();
+            let count = |wanted| states.iter().filter(|state| **state == Some(wanted)).count();
+            (count(State::Primary) == 1 && count(State::Secondary) == 2).then_some(())
+        });
+    }
+
+    /// Ends a member at once.
+    pub(crate) fn kill(&mut self, member: usize) {
+        self.members[member].process.signal("KILL");
+        self.members[member].process.wait(PATIENCE).expect("an end");
+    }
+
+    /// Starts a member again on its data and port.
+    pub(crate) fn restart(&mut self, member: usize) {
+        let Mongod { port, folder, .. } = &self.members[member];
+        self.members[member] = Mongod::start_on(*port, folder, &flags("--noauth --replSet rs")).expect("a restart");
+    }
+
+    fn states(&self) -> Vec<Option<State>> {
+        self.members.iter().map(|member| state(member.port)).collect()
+    }
+
+    fn wait_for<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            assert!(Instant::now() < deadline, "{what} did not come: {:?}", self.states());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum State {
+    Primary,
+    Secondary,
+}
+
+/// What a member says that it is; `None` when it is neither or does not answer.
+fn state(port: u16) -> Option<State> {
+    let hello = Connection::reach(port).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?;
+    let is = |name: &str| hello.get_bool(name).unwrap_or_default();
+    if is("isWritablePrimary") { Some(State::Primary) } else { is("secondary").then_some(State::Secondary) }
+}
+
+/// The name of a member in the configuration of its set.
+pub(crate) fn host(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}
+
+/// A doorward in front of these members of a set, with a port for each.
+pub(crate) struct Gateway {
+    pub(crate) process: Process,
+    pub(crate) ports: Vec<u16>,
+}
+
+impl Gateway {
+    pub(crate) fn start(members: &[&Mongod], flags: &[String]) -> Self {
+        loop {
+            let ports: Vec<u16> = members.iter().map(|_| run::free_port()).collect();
+            match Self::start_on(&ports, members, flags) {
+                Err(NotStarted { status: Some(48), .. }) => {}
+                result => return Self { process: result.expect("doorward"), ports },
+            }
+        }
+    }
+
+    fn start_on(ports: &[u16], members: &[&Mongod], flags: &[String]) -> Result<Process, NotStarted> {
+        let entry = |(member, port): (&&Mongod, &u16)| {
+            format!("    - {{host: \"{}\", listen: \"127.0.0.1:{port}\", advertise: \"localhost:{port}\"}}\n", host(member.port))
+        };
+        let entries: String = members.iter().zip(ports).map(entry).collect();
+        let file = config_file(&format!("proxy:\n  members:\n{entries}"));
+        let mut arguments = vec!["--config".to_owned(), file.to_str().expect("UTF-8").to_owned()];
+        arguments.extend(flags.iter().cloned());
+        started(Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments))
+    }
+
+    /// The part of a connection string behind `mongodb://user:password@`, for TLS with the CA of these tests.
+    pub(crate) fn seeds(&self) -> String {
+        let seeds: Vec<String> = self.ports.iter().map(|port| format!("localhost:{port}")).collect();
+        format!("{}/?replicaSet=rs&authSource=admin&tls=true&tlsCAFile={}", seeds.join(","), pki().ca_file())
+    }
+}
