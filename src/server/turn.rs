@@ -5,6 +5,7 @@ use bson::raw::RawDocument;
 use super::connection::{ClientConnection, End};
 use super::observe::AfterCommand;
 use super::registry::Control;
+use super::unix_now_ms;
 use crate::authz::request::Sequences;
 use crate::authz::{self, Permit, Refused, Rewrite, Subject};
 use crate::error::{CommandError, ErrorCode};
@@ -248,7 +249,7 @@ impl ClientConnection<'_> {
         let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::None };
         let operation = authz::operation_in_question(&permit, &request).ok_or(Refused::NotAuthorized)?;
         let reported = self.own_operation(operation).await.ok_or(Refused::NotAuthorized)?;
-        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported)?;
+        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported, unix_now_ms())?;
         Ok(Forwarding { envelope, allowed, changes_users: false, by_nobody: None })
     }
 
@@ -263,7 +264,7 @@ impl ClientConnection<'_> {
         let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
         let canonical_name = authz::table::canonical_name(command.name);
         let request = authz::request::Request { command: *command, canonical_name, sequences };
-        let allowed = authz::authorize(permit, &request, &self.server.cursors)?;
+        let allowed = authz::authorize(permit, &request, &self.server.cursors, unix_now_ms())?;
         let changes_users = authz::table::changes_users(canonical_name);
         if changes_users {
             check_user_name(command, &self.surroundings.snapshot.policy)?;
