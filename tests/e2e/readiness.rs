@@ -140,7 +140,18 @@ fn the_record_names_exactly_who_would_break_and_the_recommended_roles_are_enough
 
     let roles = it.json(&["--roles", "reports"]);
     assert_eq!((&roles["roles"], &roles["complete"]), (&json!([{"role": "readWrite", "db": "app"}]), &json!(true)));
-    it.administer(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
+    let (_, since) = text.rsplit_once("--since ").expect("the command for what comes from now on");
+    let since = ["--since", since.trim()];
+    assert_eq!(it.json(&since)["notSeen"], json!(["billing", "reports", "shop"]));
+    // Through doorward, where it counts at once.
+    let mut root = Connection::plain(it.port);
+    must_log_in(&mut root, "root", "admin", "secret");
+    root.must(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
+    assert_eq!(APPLICATIONS[2].run(it.port)["ok"], true);
+    let report = it.json(&since);
+    let ready = names(&report, "ready");
+    assert!(names(&report, "wouldBreak").is_empty() && ready.contains(&"reports".to_owned()), "{report}");
+    assert_eq!(report["notSeen"], json!(["billing", "shop"]));
     it.enforce();
     let [shop, billing, reports] = it.run(&APPLICATIONS).try_into().expect("three");
     assert_eq!((&shop["ok"], &reports["ok"]), (&json!(true), &json!(true)), "{shop} {reports}");
