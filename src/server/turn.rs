@@ -212,7 +212,7 @@ impl ClientConnection<'_> {
                         let _ = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
                         self.fitted(forwarding, &command, message.len())
                     }
-                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
+                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, sequences, refused).await?),
                 }
             }
             other => Judged::Local(request.envelope, other),
@@ -234,13 +234,15 @@ impl ClientConnection<'_> {
     }
 
     /// The answer to a command that was refused.
-    async fn refusal(&self, command: &Command<'_>, refused: Refused) -> Result<Effect, End> {
+    async fn refusal(&self, command: &Command<'_>, sequences: Sequences<'_>, refused: Refused) -> Result<Effect, End> {
         let refused = match refused {
             Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
             other => other,
         };
         let context = self.surroundings.context(&|| [0; 24], &[]);
-        Ok(Effect::Reply { body: self.session.refusal(command, refused, &context), events: Vec::new() })
+        let body = self.session.refusal(command, refused, &context);
+        self.note_refused(command, sequences, &body);
+        Ok(Effect::Reply { body, events: Vec::new() })
     }
 
     /// Judges a command that may be allowed because it is about what is the client's own.
