@@ -21,6 +21,7 @@ pub(super) mod roles;
 pub(super) mod sessions;
 mod stages;
 pub(super) mod users;
+pub(super) mod uuids;
 pub(super) mod write;
 
 use bson::raw::RawDocumentBuf;
@@ -60,8 +61,8 @@ pub(super) fn everything_only(_request: &Request<'_>, grants: &mut dyn Grants) -
 
 /// The resource to be held where a collection is given by its UUID, which also needs `useUUID`.
 ///
-/// mongod looks up which collection it is; doorward does not know, and it may be a system collection, which a privilege on its
-/// database does not reach. So the action is asked for on everything: stricter than mongod, for a form that no driver sends.
+/// Which collection it is only the server behind knows, and it may be a system collection, which a privilege on its database does
+/// not reach. So the action is asked for on everything; whoever is refused is judged by the name, see [`crate::authz::facts`].
 pub(super) fn by_uuid<'a>(grants: &mut dyn Grants) -> Result<Resource<'a>, Refused> {
     need(grants, Resource::Cluster, &[Action::UseUUID])?;
     Ok(Resource::Any)
