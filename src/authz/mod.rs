@@ -43,6 +43,7 @@ use self::request::Request;
 use self::resource::Resource;
 pub use self::rewrite::Rewrite;
 use self::rules::Granted;
+pub use self::rules::complaints::complaint;
 use self::table::{Needs, Row};
 use crate::error::CommandError;
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};

@@ -220,7 +220,7 @@ impl ClientConnection<'_> {
                         let judged_as = Command { body: judged_as.as_deref().unwrap_or(command.body), ..command };
                         self.fitted(forwarding, &command, &judged_as, message.len())
                     }
-                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
+                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, sequences, refused).await?),
                 }
             }
             other => Judged::Local(request.envelope, other),
@@ -242,9 +242,14 @@ impl ClientConnection<'_> {
     }
 
     /// The answer to a command that was refused.
-    async fn refusal(&self, command: &Command<'_>, refused: Refused) -> Result<Effect, End> {
+    async fn refusal(&self, command: &Command<'_>, sequences: Sequences<'_>, refused: Refused) -> Result<Effect, End> {
+        let canonical_name = authz::table::canonical_name(command.name);
+        let complaint = || authz::complaint(&authz::request::Request { command: *command, canonical_name, sequences });
         let refused = match refused {
-            Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            Refused::NotAuthorized | Refused::WholeMessage => match complaint() {
+                Some(error) => Refused::Error(error),
+                None => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            },
             other => other,
         };
         let context = self.surroundings.context(&|| [0; 24], &[]);
