@@ -19,7 +19,7 @@ fn request(body: &RawDocument) -> Request<'_> {
 }
 
 fn permit(privileges: &str) -> Permit {
-    Permit::issue(Subject::Authenticated(Arc::new(user(privileges))))
+    Permit { subject: Subject::Authenticated(Arc::new(user(privileges))) }
 }
 
 fn uuid() -> Binary {
@@ -93,7 +93,7 @@ fn nothing_is_asked_where_the_answer_would_change_nothing() {
         assert!(question(&permit("useUUID@cluster"), &request(&body)).is_none(), "{body:?}");
         assert_eq!(verdict("useUUID@cluster find@app", &body, &reply("app.t")), "13", "{body:?}");
     }
-    let unrestricted = Permit::issue(Subject::Unrestricted(None));
+    let unrestricted = Permit { subject: Subject::Unrestricted(None) };
     assert!(question(&unrestricted, &request(&rawdoc! { "find": uuid() })).is_none());
 }
 
