@@ -296,7 +296,7 @@ mod tests {
         let name = body.iter().next().unwrap().unwrap().0;
         let command = Command { name: name.as_str(), database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
         let request = Request { command, canonical_name: command.name, sequences: Sequences::None };
-        match authorize(permit, &request, &Cursors::default()) {
+        match authorize(permit, &request, &Cursors::default(), 0) {
             Ok(allowed) => {
                 let digest = *allowed.digest().unwrap();
                 Ok(allowed.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap()))
@@ -369,7 +369,7 @@ mod tests {
         let fitted = |body: &RawDocumentBuf, size: usize| {
             let command = Command { name: "insert", database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
             let request = Request { command, canonical_name: "insert", sequences: Sequences::Unread };
-            let allowed = authorize(testing::member(), &request, &Cursors::default()).unwrap();
+            let allowed = authorize(testing::member(), &request, &Cursors::default(), 0).unwrap();
             let fitted = allowed.fitted(body, size)?;
             let digest = *fitted.digest().unwrap();
             fitted.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap())

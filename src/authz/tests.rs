@@ -1,5 +1,6 @@
 //! How a verdict comes about, for all commands alike; and that it is the one that the measurements give.
 
+mod facts;
 mod reference;
 
 use bson::raw::{CString, RawBson, RawDocumentBuf};
@@ -48,7 +49,7 @@ fn somebody_without_a_name_is_judged_by_the_localhost_exception() {
         };
         let canonical_name = table::canonical_name(command.name);
         let request = Request { command, canonical_name, sequences: request::Sequences::None };
-        authorize(permit(), &request, &Cursors::default()).is_ok()
+        authorize(permit(), &request, &Cursors::default(), 0).is_ok()
     };
     let create = rawdoc! { "createUser": "root", "pwd": "p", "roles": ["root"] };
     assert!(judged("admin", &create));

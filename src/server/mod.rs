@@ -2,11 +2,12 @@
 
 mod answers;
 mod connection;
+mod facts;
 mod front;
 mod observe;
 mod open;
-mod own_operation;
 mod readiness;
+mod refused;
 mod registry;
 mod reload;
 pub mod snapshot;

@@ -66,6 +66,19 @@ pub(super) fn with_field(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Re
     writer.finish()
 }
 
+/// The document with this value for its first field, whatever that had.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn with_first_value(document: &[u8], kind: u8, value: &[u8]) -> Result<RawDocumentBuf, Refused> {
+    let mut writer = Writer::with_room_for(document);
+    let mut elements = Elements::of(document);
+    let first = elements.next().ok_or(Refused::NotAuthorized)?;
+    writer.push(kind, first.name, value);
+    elements.for_each(|element| writer.copy(&element));
+    writer.finish()
+}
+
 /// The array with its first element replaced by these documents.
 ///
 /// # Errors

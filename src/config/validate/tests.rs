@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::settings::{ClusterAuthMode, UpstreamAddress};
+use crate::config::settings::{ClusterAuthMode, Front, UpstreamAddress};
 use crate::config::{argv, yaml};
 use crate::names::HostAndPort;
 
@@ -236,6 +236,32 @@ fn doorward_does_not_connect_to_itself() {
 }
 
 #[test]
+fn there_is_a_front_for_each_member_that_clients_reach_here() {
+    let fronts = |text: &str| {
+        let (settings, _) = file(text).unwrap();
+        let shown = |front: &Front| format!("{} -> {}", front.listen, front.upstream);
+        settings.proxy.fronts.iter().map(shown).collect::<Vec<_>>()
+    };
+    let other = "{host: 'db2:27018', advertise: 'gate2:27017'}";
+    let here = "{host: 'db1:27018', listen: '10.0.0.1:27017', advertise: 'gate1:27017'}";
+    let port = "{host: 'db3:27018', listen: 27019, advertise: 'gate3:27017'}";
+    let cases = [
+        ("proxy.upstream.address: 'db:1'".to_owned(), vec!["net.port -> db:1"]),
+        (format!("proxy: {{members: [{other}], upstream: {{address: 'db:1'}}}}"), vec!["net.port -> db:1"]),
+        (format!("proxy: {{members: [{other}, {here}], upstream: {{address: 'db:1'}}}}"), vec!["10.0.0.1:27017 -> db:1"]),
+        (format!("proxy: {{members: [{other}, {here}]}}"), vec!["10.0.0.1:27017 -> db1:27018"]),
+        (format!("proxy: {{members: [{here}, {port}]}}"), vec!["10.0.0.1:27017 -> db1:27018", "27019 -> db3:27018"]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(fronts(&text), expected, "{text}");
+    }
+    let needs_address = file(&format!("proxy: {{members: [{other}]}}")).unwrap_err();
+    assert!(first(&needs_address).contains("proxy.upstream.address is required"), "{needs_address}");
+    let flags = flags("--proxyMembers host=a:1,listen=5,advertise=g:1 --proxyMembers host=a:2,listen=6,advertise=g:2").unwrap();
+    assert_eq!(flags.0.proxy.members.len(), 2);
+}
+
+#[test]
 fn combinations_that_open_a_door_or_can_not_work_are_refused() {
     let cases = [
         ("proxy.upstream.authentication: keyFile", "needs security.keyFile"),
@@ -250,7 +276,23 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ("proxy.upstream.tls: {mode: requireTLS}", "proxy.upstream.tls.CAFile is needed"),
         ("proxy.upstream.tls: {CAFile: c}", "needs proxy.upstream.tls.mode requireTLS"),
         ("proxy.upstream.tls.mode: preferTLS", "expects one of disabled, requireTLS"),
-        ("proxy.members: [{host: a, listen: b}]", "not built yet"),
+        ("proxy.members: [{host: 'a:1', advertise: 'g:1'}, {host: 'A:1', advertise: 'g:2'}]", "have the host A:1"),
+        ("proxy.members: [{host: 'a:1', advertise: 'g:1'}, {host: 'a:2', advertise: 'G:1'}]", "have advertise: G:1"),
+        (
+            "proxy.members: [{host: 'a:1', listen: 5, advertise: 'g:1'}, {host: 'a:2', listen: 5, advertise: 'g:2'}]",
+            "have listen: 5",
+        ),
+        ("proxy.members: [{host: 'a:1'}]", "an entry of proxy.members has no advertise"),
+        ("proxy.members: [{host: a, advertise: 'g:1'}]", "host is no host:port: 'a'"),
+        ("proxy.members: [{host: 'a:1', listen: 0, advertise: 'g:1'}]", "listen is neither a port nor address:port: '0'"),
+        ("proxy.members: [{host: 'a:1', listen: ':5', advertise: 'g:1'}]", "listen is neither a port nor address:port: ':5'"),
+        ("proxy.members: [{hots: 'a:1', advertise: 'g:1'}]", "proxy.members has no field 'hots'"),
+        ("proxy.members: [{host: 'a:1', host: 'b:1', advertise: 'g:1'}]", "has the field 'host' twice"),
+        (
+            "proxy.members: [{host: 'a:1', listen: 5, advertise: 'g:1'}, {host: 'a:2', listen: 6, advertise: 'g:2'}]",
+            "proxy.upstream.address is one mongod, and proxy.members has several with a place to listen",
+        ),
+        ("proxy.members: [{host: 'a:1', listen: 'db:27018', advertise: 'g:1'}]", "db:27018 is doorward's own address"),
         ("proxy.admin: {bindIp: example.com, port: 1}", "proxy.admin.bindIp is no address"),
         ("proxy.admin.port: 65536", "must be from 0 to 65535"),
         ("proxy.handshakeTimeoutSeconds: 0", "must be from 1 to 3600"),
