@@ -73,7 +73,7 @@ impl UserStore {
     async fn ask(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let limit = connector.time_limit();
         let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly)).await;
-        asked.map_err(|_elapsed| silent(limit))?
+        asked.map_err(|_elapsed| UpstreamError::silent(limit))?
     }
 
     async fn ask_in_turn(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
@@ -107,7 +107,7 @@ impl UserStore {
         }
         let limit = connector.time_limit();
         let asked = tokio::time::timeout(limit, self.ask_for_anybody(connector)).await;
-        let anybody = asked.map_err(|_elapsed| silent(limit))??;
+        let anybody = asked.map_err(|_elapsed| UpstreamError::silent(limit))??;
         self.has_somebody.fetch_or(anybody == Some(true), Ordering::AcqRel);
         Ok(anybody == Some(false))
     }
@@ -160,10 +160,6 @@ impl UserStore {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserRequest, (Instant, Arc<UserRecord>)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn silent(limit: Duration) -> UpstreamError {
-    UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// Whether there is a user or a role; `None` when the upstream can not tell now.
