@@ -20,7 +20,7 @@ use super::principal::Principal;
 use super::request::{Request, Sequences};
 use super::table;
 use crate::names::UserName;
-use crate::wire::command::{Command, Protocol};
+use crate::wire::command::Command;
 
 /// How many cursors are remembered at most.
 pub const MOST_CURSORS: usize = 200_000;
@@ -78,9 +78,8 @@ impl Opened {
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         let body = RawDocument::from_bytes(&self.body).ok()?;
-        let (name, database) = (&*self.command, &*self.database);
-        let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
-        Some(Request { command, canonical_name: table::canonical_name(name), sequences: Sequences::None })
+        let command = Command::new(&self.command, &self.database, body);
+        Some(Request { command, canonical_name: table::canonical_name(command.name), sequences: Sequences::None })
     }
 }
 
@@ -199,8 +198,7 @@ mod tests {
 
     fn opened(owner: Option<&Arc<Principal>>) -> Opened {
         let body = bson::rawdoc! { "find": "t", "$db": "app" };
-        let command = Command { name: "find", database: "app", body: &body, protocol: Protocol::Message, exhaust_allowed: false };
-        Opened::new(owner.cloned(), true, &command)
+        Opened::new(owner.cloned(), true, &Command::new("find", "app", &body))
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::authz::{Allowed, Subject, table};
 use crate::error::ErrorCode;
 use crate::relay::Observer;
 use crate::upstream::users::UserStore;
-use crate::wire::command::{Command, Protocol};
+use crate::wire::command::Command;
 use crate::wire::reply_cursor::ReplyCursor;
 
 /// What the reply to a command tells of cursors. The command itself is beside it, in [`Origin`].
@@ -58,7 +58,7 @@ impl Origin {
 
     fn command(&self) -> Option<Command<'_>> {
         let body = RawDocument::from_bytes(&self.body).ok()?;
-        Some(Command { name: &self.command, database: &self.database, body, protocol: Protocol::Message, exhaust_allowed: false })
+        Some(Command::new(&self.command, &self.database, body))
     }
 
     fn rest(&mut self) {
