@@ -4,22 +4,19 @@
 //! at the top level, nothing allocated. Two fields of one name at the top level need no thought here: the upstream refuses them.
 //! Source: a mongod 6.0.5, with users who hold each of these privileges alone.
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocument;
 
-use super::Refused;
 use super::action::Action;
 use super::grants::Grants;
+use super::refused::error;
 use super::resource::Resource;
 use super::rules::Granted;
-use crate::error::{CommandError, ErrorCode};
+use super::{Refused, document};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// Says that the command is run for somebody else.
 const IMPERSONATION: &[u8] = b"$audit";
-
-fn refuse(code: ErrorCode, text: &'static str) -> Refused {
-    Refused::Error(CommandError::new(code, text))
-}
 
 /// Judges the arguments; whether the command says that it is run for somebody else.
 ///
@@ -38,38 +35,24 @@ pub(super) fn check(body: &RawDocument, grants: &mut dyn Grants) -> Result<bool,
     let mut lacks = |action| !grants.has(Resource::Cluster, action);
     if bypasses && lacks(Action::Internal) {
         let text = "Client is not properly authorized to propagate mayBypassWriteBlocking";
-        return Err(refuse(ErrorCode::Location(6_317_500), text));
+        return Err(error(ErrorCode::Location(6_317_500), text));
     }
     if internal && lacks(Action::Internal) {
-        return Err(refuse(ErrorCode::InvalidOptions, "Internal sessions are only allowed for internal clients"));
+        return Err(error(ErrorCode::InvalidOptions, "Internal sessions are only allowed for internal clients"));
     }
     if impersonates && lacks(Action::Impersonate) {
-        return Err(refuse(ErrorCode::Unauthorized, "Unauthorized use of impersonation metadata."));
+        return Err(error(ErrorCode::Unauthorized, "Unauthorized use of impersonation metadata."));
     }
     Ok(impersonates)
 }
 
 /// Takes the note away for whom a command is run: who may impersonate is believed here, and the upstream judges nobody.
 pub(super) fn without_impersonation(body: &RawDocument, granted: &Granted) -> Result<Granted, Refused> {
-    let rewritten = match granted {
-        Granted::AsIs => without(body),
-        Granted::Rewritten(body) => without(body),
+    let body = match granted {
+        Granted::AsIs => body,
+        Granted::Rewritten(rewritten) => rewritten,
     };
-    rewritten.map(Granted::Rewritten).ok_or(Refused::NotAuthorized)
-}
-
-fn without(body: &RawDocument) -> Option<RawDocumentBuf> {
-    let mut bytes = vec![0; 4];
-    for element in Elements::of(body.as_bytes()).filter(|element| element.name != IMPERSONATION) {
-        bytes.push(element.kind);
-        bytes.extend(element.name);
-        bytes.push(0);
-        bytes.extend(element.value);
-    }
-    bytes.push(0);
-    let length = i32::try_from(bytes.len()).ok()?;
-    bytes.get_mut(..4)?.copy_from_slice(&length.to_le_bytes());
-    RawDocumentBuf::from_bytes(bytes).ok()
+    document::without(body.as_bytes(), IMPERSONATION).map(Granted::Rewritten)
 }
 
 /// Whether a logical session is one that a server made inside another.

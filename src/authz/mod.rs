@@ -10,12 +10,14 @@
 
 pub mod action;
 pub mod cursors;
+mod document;
 pub mod grants;
 mod metadata;
 pub(crate) mod namespace;
 pub mod needs;
 pub mod principal;
 pub mod privileges;
+mod refused;
 pub mod request;
 pub mod resource;
 pub mod rewrite;
@@ -30,7 +32,7 @@ pub mod text;
 
 use std::sync::{Arc, LazyLock};
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocument;
 
 use self::action::Action;
 use self::cursors::{Cursors, Opened};
@@ -38,12 +40,12 @@ use self::grants::{Grants, Held};
 use self::namespace::Target;
 use self::principal::Principal;
 use self::privileges::Privileges;
+pub use self::refused::Refused;
 use self::request::Request;
 use self::resource::Resource;
 pub use self::rewrite::Rewrite;
 use self::rules::Granted;
 use self::table::{Needs, Row};
-use crate::error::CommandError;
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
 /// For whom a command is forwarded.
@@ -144,19 +146,6 @@ impl Allowed {
 fn are_legal(body: usize, message: usize) -> bool {
     let within = |size: usize, most: u32| u32::try_from(size).is_ok_and(|size| size <= most);
     within(body, MAX_DOCUMENT_SIZE) && within(message, MAX_MESSAGE_SIZE)
-}
-
-/// Why a command is not forwarded.
-#[derive(Debug)]
-pub enum Refused {
-    /// A privilege is missing: mongod's "not authorized on … to execute command …", see [`text`].
-    NotAuthorized,
-    /// mongod's own error for it.
-    Error(CommandError),
-    /// It is not forwarded, but it is no error either: this is the whole reply, without what a replica set member appends.
-    Answered(RawDocumentBuf),
-    /// The document sequences have to be read first; to be asked again with [`request::Sequences::Read`].
-    WholeMessage,
 }
 
 /// Judges one command.

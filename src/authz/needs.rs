@@ -269,15 +269,12 @@ fn found(asking: Asking<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use bson::raw::{RawArrayBuf, RawDocumentBuf};
     use bson::rawdoc;
 
     use super::*;
-    use crate::authz::privileges::Privileges;
     use crate::authz::request::Sequences;
+    use crate::authz::testing::{request, user};
     use crate::error::CommandError;
-    use crate::names::UserName;
-    use crate::wire::command::{Command, Protocol};
 
     const ORDERS: Resource<'static> = Resource::Collection { database: "app", collection: "orders" };
 
@@ -286,16 +283,12 @@ mod tests {
     }
 
     fn reader() -> Principal {
-        let mut privileges = RawArrayBuf::new();
-        privileges.push(rawdoc! { "resource": { "db": "app", "collection": "" }, "actions": ["find"] });
-        Principal::new(UserName::new("ann", "app"), Vec::new(), Privileges::from_inherited(&privileges))
+        user("find@app")
     }
 
     fn searched(rule: Rule, principal: Option<&Principal>) -> Option<Found> {
-        let body: RawDocumentBuf = rawdoc! { "find": "orders", "$db": "app" };
-        let command = Command { name: "find", database: "app", body: &body, protocol: Protocol::Message, exhaust_allowed: false };
-        let request = Request { command, canonical_name: "find", sequences: Sequences::Unread };
-        search(rule, &request, principal, &Cursors::default())
+        let body = rawdoc! { "find": "orders", "$db": "app" };
+        search(rule, &request("app", &body, Sequences::Unread), principal, &Cursors::default())
     }
 
     fn answer(allowed: bool) -> Result<Granted, Refused> {

@@ -1,5 +1,6 @@
 //! Who asks: the authenticated user as authorization sees it.
 
+use bson::{Binary, spec::BinarySubtype};
 use sha2::{Digest, Sha256};
 
 use super::privileges::Privileges;
@@ -41,6 +42,12 @@ impl Principal {
         &self.name
     }
 
+    /// Whether this is its name.
+    #[must_use]
+    pub fn is(&self, user: &str, database: &str) -> bool {
+        self.name.name == user && self.name.database == database
+    }
+
     /// All roles, inherited ones too.
     #[must_use]
     pub fn roles(&self) -> &[RoleName] {
@@ -63,5 +70,11 @@ impl Principal {
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The digest as it stands in the `uid` of a logical session.
+    #[must_use]
+    pub fn uid(&self) -> Binary {
+        Binary { subtype: BinarySubtype::Generic, bytes: self.digest.to_vec() }
     }
 }

@@ -5,7 +5,7 @@ mod reference;
 use bson::raw::{CString, RawBson, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::testing::{assert_verdicts, user, verdict};
+use super::testing::{assert_verdicts, request, user, verdict};
 use super::*;
 
 #[test]
@@ -38,17 +38,7 @@ fn nobody_without_privileges_may_do_more_than_was_measured() {
 fn somebody_without_a_name_is_judged_by_the_localhost_exception() {
     let permit = || Permit { subject: Subject::LocalhostException };
     let judged = |database: &str, body: &RawDocumentBuf| {
-        let name = body.iter().next().unwrap().unwrap().0;
-        let command = crate::wire::command::Command {
-            name: name.as_str(),
-            database,
-            body,
-            protocol: crate::wire::command::Protocol::Message,
-            exhaust_allowed: false,
-        };
-        let canonical_name = table::canonical_name(command.name);
-        let request = Request { command, canonical_name, sequences: request::Sequences::None };
-        authorize(permit(), &request, &Cursors::default()).is_ok()
+        authorize(permit(), &request(database, body, request::Sequences::None), &Cursors::default()).is_ok()
     };
     let create = rawdoc! { "createUser": "root", "pwd": "p", "roles": ["root"] };
     assert!(judged("admin", &create));

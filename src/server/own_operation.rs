@@ -3,7 +3,7 @@
 //! Rare, and only for those who may not kill any operation. What can not be found out is not theirs.
 
 use bson::raw::RawDocumentBuf;
-use bson::{Binary, rawdoc, spec::BinarySubtype};
+use bson::rawdoc;
 
 use super::connection::ClientConnection;
 use crate::upstream::own_metadata;
@@ -11,9 +11,8 @@ use crate::upstream::own_metadata;
 impl ClientConnection<'_> {
     /// What the upstream says of a running operation of this user, an element of `$currentOp`.
     pub(super) async fn own_operation(&self, operation: i64) -> Option<RawDocumentBuf> {
-        let digest = self.session.state().principal()?.digest().to_vec();
+        let uid = self.session.state().principal()?.uid();
         let connector = &self.surroundings.snapshot.connector;
-        let uid = Binary { subtype: BinarySubtype::Generic, bytes: digest };
         let question = rawdoc! {
             "aggregate": 1,
             "pipeline": [

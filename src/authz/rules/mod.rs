@@ -4,7 +4,7 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.4, 8.5 and 9.
 
 pub(super) mod aggregate;
-mod apply_ops;
+pub(super) mod apply_ops;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
@@ -15,8 +15,7 @@ pub(super) mod listing;
 pub(super) mod operations;
 mod pipeline;
 pub(super) mod read;
-mod rename;
-mod rewrite;
+pub(super) mod rename;
 pub(super) mod roles;
 pub(super) mod sessions;
 mod stages;

@@ -1,8 +1,8 @@
-//! Building a body that differs from the client's in a field: everything else keeps its bytes and its order.
+//! Building documents that differ from the client's in a field: everything else keeps its bytes and its order.
 
 use bson::raw::RawDocumentBuf;
 
-use crate::authz::Refused;
+use super::Refused;
 use crate::wire::element::{Element, Elements, kind};
 
 /// A document that is put together from undecoded elements.
@@ -63,6 +63,27 @@ pub(super) fn with_field(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Re
     if !found {
         writer.push(kind, name, value);
     }
+    writer.finish()
+}
+
+/// The body with another command, one that takes a list, in the place of its first field.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn with_command(body: &[u8], name: &[u8], list: &[u8]) -> Result<RawDocumentBuf, Refused> {
+    let mut writer = Writer::with_room_for(body);
+    writer.push(kind::ARRAY, name, list);
+    Elements::of(body).skip(1).for_each(|element| writer.copy(&element));
+    writer.finish()
+}
+
+/// The body without the field.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn without(body: &[u8], name: &[u8]) -> Result<RawDocumentBuf, Refused> {
+    let mut writer = Writer::with_room_for(body);
+    Elements::of(body).filter(|element| element.name != name).for_each(|element| writer.copy(&element));
     writer.finish()
 }
 
