@@ -77,7 +77,7 @@ mod tests {
     use bson::{Binary, rawdoc};
 
     use super::*;
-    use crate::authz::cursors::CursorOwner;
+    use crate::authz::cursors::{CursorOwner, Opened};
     use crate::authz::principal::Principal;
 
     struct Holding(&'static [Action]);
@@ -93,6 +93,10 @@ mod tests {
 
         fn cursor(&self, _id: i64) -> CursorOwner {
             CursorOwner::Unknown
+        }
+
+        fn opened(&self, _id: i64) -> Option<std::sync::Arc<Opened>> {
+            None
         }
     }
 
