@@ -25,6 +25,8 @@ pub struct Metrics {
     pub operations_forwarded: Counter,
     /// Commands that doorward answered itself.
     pub operations_answered: Counter,
+    /// Commands that were refused because their user lacks a privilege.
+    pub operations_unauthorized: Counter,
     /// Commands of unauthenticated clients that were forwarded in transition.
     pub operations_transitional: Counter,
     /// Commands that enforcement would refuse because nobody is authenticated; counted in transition alone.
@@ -58,6 +60,7 @@ impl Metrics {
             connections_accepted: counter("doorward_connections_accepted_total", None),
             operations_forwarded: counter("doorward_operations_total", Some(("answered_by", "upstream"))),
             operations_answered: counter("doorward_operations_total", Some(("answered_by", "doorward"))),
+            operations_unauthorized: counter("doorward_unauthorized_operations_total", None),
             operations_transitional: counter("doorward_transitional_operations_total", None),
             would_deny_unauthenticated: counter("doorward_would_deny_total", Some(("reason", "unauthenticated"))),
             would_deny_missing_privilege: counter("doorward_would_deny_total", Some(("reason", "missing_privilege"))),
@@ -149,6 +152,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_tls_handshakes_total", "TLS handshakes, by version and verdict on the client's certificate."),
         ("doorward_authentications_total", "Authentications, by mechanism, outcome and error."),
         ("doorward_operations_total", "Commands, by who answered them."),
+        ("doorward_unauthorized_operations_total", "Commands refused because their user lacks a privilege."),
         ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
         ("doorward_would_deny_total", "Commands that enforcement would have refused, counted under transitionToAuth, by reason."),
         ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),

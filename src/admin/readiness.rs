@@ -105,7 +105,8 @@ fn overflow(overflow: Overflow) -> Value {
     json!({ "allowed": allowed, "denied": denied, "failedLogins": failed_logins, "needs": needs })
 }
 
-fn need(need: &Need) -> Map<String, Value> {
+/// One privilege, for JSON.
+pub fn need(need: &Need) -> Map<String, Value> {
     let mut object = Map::new();
     object.insert("resource".into(), resource(&need.resource));
     object.insert("action".into(), need.action.name().into());

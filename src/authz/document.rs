@@ -77,14 +77,15 @@ pub(super) fn with_command(body: &[u8], name: &[u8], list: &[u8]) -> Result<RawD
     writer.finish()
 }
 
-/// The body without the field.
+/// The body without the fields that `is_left_out` picks by their names.
 ///
 /// # Errors
 /// `NotAuthorized` when that makes no document.
-pub(super) fn without(body: &[u8], name: &[u8]) -> Result<RawDocumentBuf, Refused> {
+pub(super) fn without(body: &[u8], is_left_out: impl Fn(&[u8]) -> bool) -> Result<RawDocumentBuf, Refused> {
     let mut writer = Writer::with_room_for(body);
-    Elements::of(body).filter(|element| element.name != name).for_each(|element| writer.copy(&element));
-    writer.finish()
+    let mut elements = Elements::of(body);
+    elements.by_ref().filter(|element| !is_left_out(element.name)).for_each(|element| writer.copy(&element));
+    if elements.is_at_end() { writer.finish() } else { Err(Refused::NotAuthorized) }
 }
 
 /// The array with its first element replaced by these documents.

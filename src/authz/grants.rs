@@ -31,19 +31,32 @@ pub struct Held<'a> {
     principal: Option<&'a Principal>,
     privileges: &'a Privileges,
     cursors: &'a Cursors,
+    newest_time: u32,
 }
 
 impl<'a> Held<'a> {
     /// For one user.
     #[must_use]
     pub const fn new(principal: &'a Principal, cursors: &'a Cursors) -> Self {
-        Self { principal: Some(principal), privileges: principal.privileges(), cursors }
+        Self { principal: Some(principal), privileges: principal.privileges(), cursors, newest_time: u32::MAX }
     }
 
     /// For somebody without a name.
     #[must_use]
     pub const fn nameless(privileges: &'a Privileges, cursors: &'a Cursors) -> Self {
-        Self { principal: None, privileges, cursors }
+        Self { principal: None, privileges, cursors, newest_time: u32::MAX }
+    }
+
+    /// The same, for somebody who is believed no cluster time beyond this one, in seconds.
+    #[must_use]
+    pub const fn until(self, newest_time: u32) -> Self {
+        Self { newest_time, ..self }
+    }
+
+    /// The newest cluster time that is believed, in seconds.
+    #[must_use]
+    pub const fn newest_time(&self) -> u32 {
+        self.newest_time
     }
 
     /// Whether every action on every resource is held.

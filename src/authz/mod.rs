@@ -148,16 +148,17 @@ fn are_legal(body: usize, message: usize) -> bool {
     within(body, MAX_DOCUMENT_SIZE) && within(message, MAX_MESSAGE_SIZE)
 }
 
-/// Judges one command.
+/// Judges one command, at `now_ms` milliseconds since 1970.
 ///
 /// # Errors
 /// [`Refused`], when it must not be forwarded.
-pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Result<Allowed, Refused> {
+pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_ms: i64) -> Result<Allowed, Refused> {
     let body = request.body().as_bytes();
+    let newest_time = metadata::newest_time(now_ms);
     let rewrite = match &permit.subject {
         Subject::Unrestricted(principal) => continued(principal.as_deref(), request, cursors)?,
         Subject::Authenticated(principal) => {
-            let held = || Held::new(principal, cursors);
+            let held = || Held::new(principal, cursors).until(newest_time);
             let session = sessions::find(body)?;
             sessions::check(session, principal, || held().has(Resource::Cluster, Action::Impersonate))?;
             let granted = judge_held(request, held())?;
@@ -169,10 +170,12 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Re
             }
         }
         // mongod pays no attention to logical sessions here.
-        Subject::LocalhostException => match judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors))? {
-            Granted::AsIs => Rewrite::None,
-            Granted::Rewritten(body) => Rewrite::Body(body),
-        },
+        Subject::LocalhostException => {
+            match judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors).until(newest_time))? {
+                Granted::AsIs => Rewrite::None,
+                Granted::Rewritten(body) => Rewrite::Body(body),
+            }
+        }
     };
     Ok(Allowed { subject: permit.subject, rewrite })
 }
@@ -194,19 +197,26 @@ pub fn authorize_own_operation(
     request: &Request<'_>,
     cursors: &Cursors,
     reported: &RawDocument,
+    now_ms: i64,
 ) -> Result<Allowed, Refused> {
     let Subject::Authenticated(principal) = &permit.subject else { return Err(Refused::NotAuthorized) };
     let operation = operation_in_question(&permit, request).ok_or(Refused::NotAuthorized)?;
     if !rules::operations::is_own(reported.as_bytes(), operation, principal.digest()) {
         return Err(Refused::NotAuthorized);
     }
-    if metadata::check(request.body(), &mut Held::new(principal, cursors))? {
+    let mut held = Held::new(principal, cursors);
+    let metadata = metadata::check(request.body(), &mut held)?;
+    if metadata.impersonates {
         return Err(Refused::NotAuthorized);
     }
     let body = request.body().as_bytes();
     let session = sessions::find(body)?;
     sessions::check(session, principal, || false)?;
-    let rewrite = sessions::name_user(body, session, principal.digest())?;
+    let withheld = metadata.withheld(metadata::newest_time(now_ms), &mut held);
+    let rewrite = match withheld.from(request.body(), Granted::AsIs)? {
+        Granted::AsIs => sessions::name_user(body, session, principal.digest())?,
+        Granted::Rewritten(body) => Rewrite::Body(sessions::name_user_in(body, principal.digest())?),
+    };
     Ok(Allowed { subject: permit.subject, rewrite })
 }
 
@@ -236,14 +246,14 @@ static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::loc
 /// # Errors
 /// [`Refused`], when it must not be run.
 pub fn judge_held(request: &Request<'_>, mut held: Held<'_>) -> Result<Granted, Refused> {
-    let impersonates = metadata::check(request.body(), &mut held)?;
+    let metadata = metadata::check(request.body(), &mut held)?;
     let row = table::find(request.canonical_name);
     let granted = if held.is_everything() && !row.is_some_and(|row| row.asked_of_everybody) {
         Granted::AsIs
     } else {
         judge_row(row, request, &mut held)?
     };
-    if impersonates { metadata::without_impersonation(request.body(), &granted) } else { Ok(granted) }
+    metadata.withheld(held.newest_time(), &mut held).from(request.body(), granted)
 }
 
 /// Judges one command for whoever answers for `grants`.

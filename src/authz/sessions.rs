@@ -176,7 +176,7 @@ pub(super) fn lighter(body: &[u8]) -> Option<RawDocumentBuf> {
         () if has(b"lsid") && !has(b"txnNumber") => b"lsid",
         () => return None,
     };
-    document::without(body, dispensable).ok()
+    document::without(body, |name| name == dispensable).ok()
 }
 
 /// A logical session as mongod compares and prints it.
@@ -250,7 +250,7 @@ mod tests {
 
     /// What a member's command becomes, or the text of the refusal.
     fn sent_by(permit: Permit, body: &RawDocumentBuf) -> Result<Option<RawDocumentBuf>, String> {
-        match authorize(permit, &testing::request("app", body, Sequences::None), &Cursors::default()) {
+        match authorize(permit, &testing::request("app", body, Sequences::None), &Cursors::default(), 0) {
             Ok(allowed) => {
                 let digest = *allowed.digest().unwrap();
                 Ok(allowed.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap()))
@@ -322,7 +322,7 @@ mod tests {
         let most = usize::try_from(crate::wire::MAX_MESSAGE_SIZE).unwrap();
         let fitted = |body: &RawDocumentBuf, size: usize| {
             let request = testing::request("app", body, Sequences::Unread);
-            let allowed = authorize(testing::member(), &request, &Cursors::default()).unwrap();
+            let allowed = authorize(testing::member(), &request, &Cursors::default(), 0).unwrap();
             let fitted = allowed.fitted(body, size)?;
             let digest = *fitted.digest().unwrap();
             fitted.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap())

@@ -38,7 +38,7 @@ fn nobody_without_privileges_may_do_more_than_was_measured() {
 fn somebody_without_a_name_is_judged_by_the_localhost_exception() {
     let permit = || Permit { subject: Subject::LocalhostException };
     let judged = |database: &str, body: &RawDocumentBuf| {
-        authorize(permit(), &request(database, body, request::Sequences::None), &Cursors::default()).is_ok()
+        authorize(permit(), &request(database, body, request::Sequences::None), &Cursors::default(), 0).is_ok()
     };
     let create = rawdoc! { "createUser": "root", "pwd": "p", "roles": ["root"] };
     assert!(judged("admin", &create));

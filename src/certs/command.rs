@@ -67,6 +67,7 @@ fn command() -> Command {
             )
     };
     Command::new("doorward certs")
+        .bin_name("doorward certs")
         .no_binary_name(true)
         .about("Makes certificates for development and tests. Prints the files that it made; overwrites none.")
         .subcommand_required(true)

@@ -15,7 +15,10 @@ const COMMANDS: [(&str, &str); 9] = [
     ("certs ca|server|member|client", "Make certificates for development and tests."),
     ("explain CERT.pem", "Tell what MongoDB sees in a certificate."),
     ("keyfile generate|check", "Make or validate a key file."),
-    ("readiness", "Tell who would break if authentication were enforced now; asks a running doorward."),
+    (
+        "readiness",
+        "Tell who would break if authentication were enforced now, and which roles they need; asks a running doorward.",
+    ),
     ("sink", "A backend that answers with canned replies, for load tests only."),
     ("help", "Show this help."),
 ];

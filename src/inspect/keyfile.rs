@@ -31,6 +31,7 @@ fn command() -> Command {
     let path = |name: &'static str| Arg::new(name).value_name("FILE").value_parser(value_parser!(PathBuf));
     let output = path("output").long("output").help("file to make, with mode 0400; without it the key is printed");
     Command::new("doorward keyfile")
+        .bin_name("doorward keyfile")
         .no_binary_name(true)
         .about("Makes or validates a keyfile (security.keyFile).")
         .subcommand_required(true)

@@ -10,13 +10,16 @@ use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use serde_json::Value;
 
 use super::{FAILED, complain, print, printable, refuse, say};
+use crate::admin::log::timestamp;
 use crate::config;
+
+mod since;
 
 /// How long the running doorward may take to answer; it may have to ask its upstream.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -35,6 +38,10 @@ pub fn readiness(words: &[String]) -> ExitCode {
         Err(message) => return refuse(&message),
     };
     let name = |argument| matches.get_one::<String>(argument).map(String::as_str);
+    let since = match name("since").map(|time| since::parse(time).ok_or(time)).transpose() {
+        Ok(since) => since,
+        Err(time) => return refuse(&format!("--since {}: not a time like 2026-11-22T04:31:07Z", printable(time))),
+    };
     let path = match name("roles") {
         Some(application) => format!("/api/readiness/roles?application={}", encoded(application)),
         None => "/api/readiness".to_owned(),
@@ -44,6 +51,9 @@ pub fn readiness(words: &[String]) -> ExitCode {
         Err(message) => return fail(&message),
     };
     let Ok(mut value) = serde_json::from_str::<Value>(&answer) else { return fail("the answer is not doorward's") };
+    if let Some(since) = since {
+        since::keep_since(&mut value, since);
+    }
     if let Some(application) = name("application")
         && !keep_only(&mut value, application)
     {
@@ -59,7 +69,13 @@ pub fn readiness(words: &[String]) -> ExitCode {
         (Some(admin), _) => format!("--admin {}", shell_word(admin)),
         (None, file) => format!("--config {}", shell_word(&file.map(|file| file.display().to_string()).unwrap_or_default())),
     };
-    print(&report(&value, &format!("doorward readiness {place}")))
+    let command = format!("doorward readiness {place}");
+    let mut text = report(&value, &command);
+    if !list(&value, "wouldBreak").is_empty() {
+        let now = timestamp(SystemTime::now());
+        let _ = writeln!(text, "\nOnce that is mended, see what comes from now on: {command} --since {now}");
+    }
+    print(&text)
 }
 
 fn command() -> Command {
@@ -70,7 +86,8 @@ fn command() -> Command {
         .arg(word("config", "FILE").short('f').value_parser(value_parser!(PathBuf)).help("the running doorward's configuration"))
         .arg(word("admin", "HOST:PORT").help("its admin port, instead of proxy.admin of the configuration"))
         .arg(word("application", "NAME").help("only this application; '' for clients that say no name"))
-        .arg(word("roles", "NAME").conflicts_with("application").help("the smallest roles for all that this application did"))
+        .arg(word("since", "TIME").help("only what was seen since then, for example 2026-11-22T04:31:07Z: after something was mended"))
+        .arg(word("roles", "NAME").conflicts_with_all(["application", "since"]).help("the smallest roles for all that this application did"))
         .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("as JSON, complete"))
 }
 
@@ -193,6 +210,10 @@ fn report(value: &Value, command: &str) -> String {
     let applications = list(value, "applications");
     let (ready, broken): (Vec<&Value>, Vec<&Value>) =
         applications.iter().partition(|one| one.get("ready") == Some(&Value::Bool(true)));
+    let not_seen: Vec<String> = list(value, "notSeen").iter().filter_map(Value::as_str).map(application_name).collect();
+    if !not_seen.is_empty() {
+        let _ = writeln!(text, "\nNot seen since the time that you named, so nothing is known of: {}", not_seen.join(", "));
+    }
     if applications.is_empty() {
         text.push_str("\nNothing that needs a privilege was seen yet.\n");
     } else if broken.is_empty() {

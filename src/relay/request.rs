@@ -154,7 +154,7 @@ mod tests {
         let command: Command<'_> = parse(message).unwrap().command.unwrap();
         assert_eq!(command.body.as_bytes(), body.as_bytes());
         let request = Request { command, canonical_name: command.name, sequences: Sequences::None };
-        let allowed = crate::authz::authorize(testing::member(), &request, &Cursors::default()).unwrap();
+        let allowed = crate::authz::authorize(testing::member(), &request, &Cursors::default(), 0).unwrap();
         // What follows the message in the buffer stays behind it, and what was used before it is no matter.
         let mut incoming = Incoming::starting_with([&[9; 50], message, b"next"].concat());
         incoming.consume(50);

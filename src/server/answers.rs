@@ -159,7 +159,7 @@ impl ClientConnection<'_> {
                 let login = Login { mechanism, user: name, database: &user.database, speculative: *speculative };
                 self.log.authenticated(&login, *cluster);
             }
-            Event::AuthenticationFailed { mechanism, user, error, reason, speculative } => {
+            Event::AuthenticationFailed { mechanism, user, error, reason, speculative, .. } => {
                 metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
                 let (name, database) = user.as_ref().map_or(("", ""), |user| (user.name.as_str(), user.database.as_str()));
                 self.log.not_authenticated(&Login { mechanism, user: name, database, speculative: *speculative }, error, reason);

@@ -246,7 +246,11 @@ impl ClientConnection<'_> {
         self.place.control.set_busy(false);
         let read = tokio::select! {
             biased;
-            read = self.channel.fill() => read.map_err(End::Client)?,
+            read = self.channel.fill() => match read {
+                // Many drivers close the connection without a word of TLS.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
+                read => read.map_err(End::Client)?,
+            },
             end = upstream_speaks(&mut self.upstream) => return Err(end),
             wake = self.place.control.woken() => {
                 return Err(match wake { Wake::UpstreamLost => End::UpstreamLost, Wake::Draining => End::Draining });

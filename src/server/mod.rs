@@ -6,6 +6,7 @@ mod observe;
 mod open;
 mod own_operation;
 mod readiness;
+mod refused;
 mod registry;
 mod reload;
 pub mod snapshot;

@@ -72,14 +72,14 @@ fn client(session: &Session, surroundings: &Surroundings) -> Client {
 }
 
 impl ClientConnection<'_> {
-    /// Takes note of a login in transition. A speculative one that fails is not the client's last word.
+    /// Takes note of a login in transition. One that fails within a hello is not the client's last word.
     pub(super) fn note_login(&self, event: &Event) {
         if !self.surroundings.snapshot.policy.transition_to_auth {
             return;
         }
         let now_ms = unix_now_ms();
         match event {
-            Event::AuthenticationFailed { mechanism, user, speculative: false, .. } => {
+            Event::AuthenticationFailed { mechanism, user, told: true, .. } => {
                 let client = client(&self.session, &self.surroundings);
                 self.server.readiness.login_failed(&Login { client: &client, user: user.as_ref(), mechanism }, now_ms);
             }

@@ -5,6 +5,7 @@ use bson::raw::RawDocument;
 use super::connection::{ClientConnection, End};
 use super::observe::AfterCommand;
 use super::registry::Control;
+use super::unix_now_ms;
 use crate::authz::request::Sequences;
 use crate::authz::{self, Permit, Refused, Rewrite, Subject};
 use crate::error::{CommandError, ErrorCode};
@@ -211,7 +212,7 @@ impl ClientConnection<'_> {
                         let _ = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
                         self.fitted(forwarding, &command, message.len())
                     }
-                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, refused).await?),
+                    Err(refused) => Judged::Local(request.envelope, self.refusal(&command, sequences, refused).await?),
                 }
             }
             other => Judged::Local(request.envelope, other),
@@ -233,13 +234,15 @@ impl ClientConnection<'_> {
     }
 
     /// The answer to a command that was refused.
-    async fn refusal(&self, command: &Command<'_>, refused: Refused) -> Result<Effect, End> {
+    async fn refusal(&self, command: &Command<'_>, sequences: Sequences<'_>, refused: Refused) -> Result<Effect, End> {
         let refused = match refused {
             Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
             other => other,
         };
         let context = self.surroundings.context(&|| [0; 24], &[]);
-        Ok(Effect::Reply { body: self.session.refusal(command, refused, &context), events: Vec::new() })
+        let body = self.session.refusal(command, refused, &context);
+        self.note_refused(command, sequences, &body);
+        Ok(Effect::Reply { body, events: Vec::new() })
     }
 
     /// Judges a command that may be allowed because it is about what is the client's own.
@@ -248,7 +251,7 @@ impl ClientConnection<'_> {
         let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::None };
         let operation = authz::operation_in_question(&permit, &request).ok_or(Refused::NotAuthorized)?;
         let reported = self.own_operation(operation).await.ok_or(Refused::NotAuthorized)?;
-        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported)?;
+        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported, unix_now_ms())?;
         Ok(Forwarding { envelope, allowed, changes_users: false, by_nobody: None })
     }
 
@@ -263,7 +266,7 @@ impl ClientConnection<'_> {
         let nobody = matches!(permit.subject(), Subject::Unrestricted(None));
         let canonical_name = authz::table::canonical_name(command.name);
         let request = authz::request::Request { command: *command, canonical_name, sequences };
-        let allowed = authz::authorize(permit, &request, &self.server.cursors)?;
+        let allowed = authz::authorize(permit, &request, &self.server.cursors, unix_now_ms())?;
         let changes_users = authz::table::changes_users(canonical_name);
         if changes_users {
             check_user_name(command, &self.surroundings.snapshot.policy)?;

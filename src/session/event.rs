@@ -36,8 +36,10 @@ pub enum Event {
         error: CommandError,
         /// Why. Never for the client.
         reason: String,
-        /// Whether it began with `speculativeAuthenticate`; the client then gets no error at all.
+        /// Whether it began with `speculativeAuthenticate`.
         speculative: bool,
+        /// Whether the client gets the error. Within a hello it gets none, and begins again.
+        told: bool,
     },
     /// A member's certificate came from something that did not say it is a mongod (LOG 20430).
     MemberCertificateFromClient {

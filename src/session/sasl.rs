@@ -220,7 +220,8 @@ impl Session {
             }
             Err(Failure { error, reason }) => {
                 let mechanism = name.to_owned();
-                events.push(Event::AuthenticationFailed { mechanism, user, error: error.clone(), reason, speculative });
+                let told = !speculative;
+                events.push(Event::AuthenticationFailed { mechanism, user, error: error.clone(), reason, speculative, told });
                 Err(error)
             }
         }
@@ -319,6 +320,7 @@ fn report(attempt: &Attempt, failure: Failure, events: &mut Vec<Event>) -> Comma
         error: failure.error.clone(),
         reason: failure.reason,
         speculative: attempt.speculative,
+        told: true,
     });
     failure.error
 }

@@ -114,6 +114,7 @@ impl Session {
                 error: error.clone(),
                 reason,
                 speculative,
+                told: !speculative,
             });
             error
         };

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bson::doc;
+use serde_json::json;
 
-use super::support::connection::Connection;
+use super::support::connection::{Connection, code};
 use super::support::mongod::Mongod;
 use super::support::pki::pki;
 use super::support::process::Process;
@@ -124,11 +125,41 @@ fn who_is_not_ready_for_authentication_is_named_and_counted_in_transition() {
 }
 
 #[test]
+fn a_command_that_is_refused_is_logged_as_mongod_logs_it_with_what_was_missing() {
+    let it = observed(shared_backend().port, &flags("--auth"));
+    let mut connection = Connection::plain(it.port);
+    must_log_in(&mut connection, "app", "app", "app");
+    let reply = connection.run(&doc! {"insert": "seed", "documents": [{"a": 1}], "$db": "elsewhere"}).expect("a reply");
+    let line = it.process.wait_for_log(20436).expect("a line");
+    assert_eq!((&line["c"], &line["s"], &line["msg"]), (&json!("ACCESS"), &json!("I"), &json!("Checking authorization failed")));
+    let text = reply.get_str("errmsg").expect("a text");
+    assert_eq!(line["attr"]["error"], json!({"code": 13, "codeName": "Unauthorized", "errmsg": text}));
+    let missing = json!([{"resource": {"db": "elsewhere", "collection": "seed"}, "action": "insert"}]);
+    let own = json!({"user": "app@app", "remote": connection.local_address(), "missing": missing});
+    assert_eq!(line["attr"]["doorward"], own);
+    assert_eq!(it.metric("doorward_unauthorized_operations_total", &[]) as i64, 1);
+}
+
+#[test]
+fn a_client_that_ends_without_a_word_of_tls_has_left() {
+    let server = Server::start_as(Target::Doorward, &[tls_flags("requireTLS"), flags("--auth")].concat()).expect("doorward");
+    let mut client = server.connect_as("alice");
+    assert!(client.answers());
+    drop(client);
+    let line = server.process.wait_for_log_where(22944, |line| line["attr"]["doorward"]["answered"] == 1).expect("a line");
+    assert_eq!(line["attr"]["doorward"]["reason"], "the client left");
+}
+
+#[test]
 fn no_secret_is_ever_logged() {
     let backend = Arc::new(Mongod::backend());
     let it = observed(backend.port, &flags(&format!("--keyFile {} -vvvvv", key_file())));
     it.log_in("wonderland");
     it.log_in("a wrong password");
+    let mut other = Connection::plain(it.port);
+    must_log_in(&mut other, "alice", "admin", "wonderland");
+    let refused = doc! {"createUser": "secretive", "pwd": "aPasswordThatNobodyMaySee", "roles": [], "$db": "admin"};
+    assert_eq!(code(&other.run(&refused).expect("a reply")), 13);
     let mut connection = Connection::plain(it.port);
     must_log_in(&mut connection, "root", "admin", "secret");
     connection.must(doc! {"createUser": "secretive", "pwd": "aPasswordThatNobodyMaySee", "roles": []});

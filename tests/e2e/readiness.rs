@@ -140,7 +140,18 @@ fn the_record_names_exactly_who_would_break_and_the_recommended_roles_are_enough
 
     let roles = it.json(&["--roles", "reports"]);
     assert_eq!((&roles["roles"], &roles["complete"]), (&json!([{"role": "readWrite", "db": "app"}]), &json!(true)));
-    it.administer(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
+    let (_, since) = text.rsplit_once("--since ").expect("the command for what comes from now on");
+    let since = ["--since", since.trim()];
+    assert_eq!(it.json(&since)["notSeen"], json!(["billing", "reports", "shop"]));
+    // Through doorward, where it counts at once.
+    let mut root = Connection::plain(it.port);
+    must_log_in(&mut root, "root", "admin", "secret");
+    root.must(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
+    assert_eq!(APPLICATIONS[2].run(it.port)["ok"], true);
+    let report = it.json(&since);
+    let ready = names(&report, "ready");
+    assert!(names(&report, "wouldBreak").is_empty() && ready.contains(&"reports".to_owned()), "{report}");
+    assert_eq!(report["notSeen"], json!(["billing", "shop"]));
     it.enforce();
     let [shop, billing, reports] = it.run(&APPLICATIONS).try_into().expect("three");
     assert_eq!((&shop["ok"], &reports["ok"]), (&json!(true), &json!(true)), "{shop} {reports}");
@@ -180,20 +191,22 @@ fn who_only_watches_is_not_named_and_who_fails_to_log_in_is() {
     for command in ["hello", "ping", "buildInfo"] {
         monitor.must(doc! {command: 1});
     }
-    let mut wrong = Connection::plain(it.port);
-    wrong.must(hello("wrong"));
     let mechanism = Mechanism::Sha256;
-    let login =
-        Login { mechanism, user: "alice", database: "admin", password: "no", skip_empty_exchange: true, speculative: false };
-    login.run(&mut wrong).expect("replies");
-    let report = it.json(&[]);
-    assert_eq!((names(&report, "wouldBreak"), names(&report, "ready")), (vec!["wrong".into()], vec![]));
-    let failed = &application(&report, "wrong")["failedLogins"][0];
-    assert_eq!(
-        (&failed["user"], &failed["mechanism"], &failed["count"]),
-        (&json!("alice@admin"), &json!("SCRAM-SHA-256"), &json!(1))
-    );
-    must_log_in(&mut wrong, "alice", "admin", "wonderland");
-    assert_eq!(names(&it.json(&[]), "ready"), ["wrong"]);
+    // Drivers begin inside the hello, and learn that the password is wrong when they go on.
+    for (name, speculative) in [("wrong", false), ("driver", true)] {
+        let mut wrong = Connection::plain(it.port);
+        wrong.must(hello(name));
+        let login = Login { mechanism, user: "alice", database: "admin", password: "no", skip_empty_exchange: true, speculative };
+        login.run(&mut wrong).expect("replies");
+        let report = it.json(&[]);
+        assert!(names(&report, "wouldBreak").contains(&name.to_owned()), "{report}");
+        let failed = &application(&report, name)["failedLogins"][0];
+        assert_eq!(
+            (&failed["user"], &failed["mechanism"], &failed["count"]),
+            (&json!("alice@admin"), &json!("SCRAM-SHA-256"), &json!(1))
+        );
+        must_log_in(&mut wrong, "alice", "admin", "wonderland");
+        assert!(names(&it.json(&[]), "ready").contains(&name.to_owned()));
+    }
     assert_eq!(it.readiness(&["--roles", "monitor"]).status.code(), Some(1));
 }

@@ -106,9 +106,13 @@ fn command(
     object: &Element<'_>,
     (upserts, depth): (bool, u8),
 ) -> Result<(), Refused> {
-    let first = Elements::of(object.value).next().ok_or(Refused::NotAuthorized)?;
+    let mut fields = Elements::of(object.value);
+    let first = fields.next().ok_or(Refused::NotAuthorized)?;
     let name = str::from_utf8(first.name).map_err(|_| Refused::NotAuthorized)?;
-    if name == "applyOps" && first.kind == kind::ARRAY && Elements::of(object.value).count() == 1 {
+    if fields.clone().any(|field| field.name == first.name) {
+        return Err(error(ErrorCode::Location(40415), format!("BSON field '{name}.{name}' is an unknown field.")));
+    }
+    if name == "applyOps" && first.kind == kind::ARRAY && fields.next().is_none() {
         return all(request, grants, &first, upserts, depth.saturating_add(1));
     }
     if crate::authz::table::find(name).is_none() {

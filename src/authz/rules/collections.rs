@@ -29,7 +29,7 @@ pub(crate) fn create(request: &Request<'_>, grants: &mut dyn Grants) -> Result<G
                 return Err(error(ErrorCode::BadValue, "'viewOn' cannot be empty"));
             }
             need(grants, resource, &[Action::CreateCollection])?;
-            view(grants, resource, Place { database, collection: Some(view_on) }, pipeline)?;
+            view(grants, resource, Place::named(database, view_on), pipeline)?;
         }
         // A pipeline without `viewOn` is judged as a collection, and then mongod refuses it.
         None => {
@@ -66,7 +66,7 @@ pub(crate) fn coll_mod(request: &Request<'_>, grants: &mut dyn Grants) -> Result
         (None, None) => {}
         (Some(view_on), pipeline @ Some(_)) => {
             let on = namespace::checked(database, string_of(&view_on, "viewOn")?)?;
-            view(grants, resource, Place { database, collection: Some(on) }, pipeline)?;
+            view(grants, resource, Place::named(database, on), pipeline)?;
         }
         // A mongod without access control would take it.
         _ => {

@@ -91,13 +91,23 @@ fn number_or_bool(element: &Element<'_>) -> Option<bool> {
     match element.kind {
         kind::BOOL | kind::INT | kind::LONG => Some(element.value.iter().any(|byte| *byte != 0)),
         kind::DOUBLE => Some(f64::from_le_bytes(element.value.try_into().ok()?) != 0.0),
-        kind::DECIMAL => {
-            let bits = u128::from_le_bytes(element.value.try_into().ok()?);
-            // Two set bits behind the sign: infinities, NaN, and forms that nobody writes and mongod takes for zero.
-            let ordinary = bits >> 125 & 0b11 != 0b11;
-            Some(!ordinary || bits << 15 != 0)
-        }
+        kind::DECIMAL => Some(is_nonzero(u128::from_le_bytes(element.value.try_into().ok()?))),
         _ => None,
+    }
+}
+
+/// Whether a decimal is not zero. Which way a flag goes decides which action is asked for, so the forms that nobody writes and mongod
+/// takes for zero are zero here: those with a coefficient of more than 34 digits.
+const fn is_nonzero(decimal: u128) -> bool {
+    const COEFFICIENT: u128 = (1 << 113) - 1;
+    const MOST: u128 = 10_u128.pow(34) - 1;
+    match decimal >> 122 & 0b1_1111 {
+        0b1_1110 | 0b1_1111 => true,
+        combination if combination >> 3 == 0b11 => false,
+        _ => {
+            let coefficient = decimal & COEFFICIENT;
+            coefficient != 0 && coefficient <= MOST
+        }
     }
 }
 

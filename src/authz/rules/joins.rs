@@ -51,7 +51,7 @@ impl<'a> Walk<'_, 'a> {
             if collection.is_empty() {
                 return Err(error(ErrorCode::InvalidNamespace, format!("invalid {stage} namespace: {database}.")));
             }
-            return Ok(Place { database, collection: Some(namespace::checked(database, collection)?) });
+            return Ok(Place::named(database, namespace::checked(database, collection)?));
         }
         let Some([other, collection]) = fields(from, [b"db", b"coll"], stage)? else {
             let kind = kind::name(from.kind);
@@ -62,7 +62,7 @@ impl<'a> Walk<'_, 'a> {
         let oplog = stage == "$lookup" && (database, collection) == ("local", "oplog.rs");
         let chunks = database == "config" && collection.starts_with("cache.chunks.");
         if oplog || chunks || self.is_everything() {
-            return Ok(Place { database, collection: Some(collection) });
+            return Ok(Place::named(database, collection));
         }
         let syntax = "with syntax {from: {db:<>, coll:<>},..} is not supported for db:";
         Err(unreadable(format!("{stage} {syntax} {database} and coll: {collection}")))
@@ -71,8 +71,8 @@ impl<'a> Walk<'_, 'a> {
     pub(super) fn union_with(&mut self, position: Position<'a>, argument: &Element<'a>) -> Result<(), Refused> {
         let database = position.place.database;
         if argument.kind == kind::STRING {
-            let collection = Some(namespace::checked(database, namespace::string(argument)?)?);
-            self.ask(Place { database, collection }.resource(), &[Action::Find]);
+            let place = Place::named(database, namespace::checked(database, namespace::string(argument)?)?);
+            self.ask(place.resource(), &[Action::Find]);
             return Ok(());
         }
         let Some([coll, pipeline]) = fields(argument, [b"coll", b"pipeline"], "$unionWith")? else {
@@ -83,15 +83,14 @@ impl<'a> Walk<'_, 'a> {
             let name = String::from_utf8_lossy(other.name);
             return Err(error(ErrorCode::Location(40415), format!("BSON field '$unionWith.{name}' is an unknown field.")));
         }
-        let collection = match coll {
+        let place = match coll {
             Some(coll) if coll.kind != kind::STRING => return Err(wrong_type("$unionWith", "coll", &coll, "type 'string'")),
-            Some(coll) => Some(namespace::checked(database, namespace::string(&coll)?)?),
-            None => None,
+            Some(coll) => Place::named(database, namespace::checked(database, namespace::string(&coll)?)?),
+            None => Place { database, collection: None },
         };
-        let place = Place { database, collection };
         match pipeline {
             Some(pipeline) => self.nested(position, place, &pipeline),
-            None if collection.is_none() => Err(unreadable(
+            None if coll.is_none() => Err(unreadable(
                 "$unionWith stage without explicit collection must have a pipeline with $documents as first stage",
             )),
             None => {

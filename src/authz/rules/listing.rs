@@ -16,7 +16,7 @@ use crate::authz::request::Request;
 use crate::authz::resource::Resource;
 use crate::authz::{Refused, document};
 use crate::error::ErrorCode;
-use crate::wire::element::{Element, kind};
+use crate::wire::element::{Element, Elements, kind};
 
 /// `listCollections`: the names of what one may do anything with need no privilege of their own.
 pub(crate) fn list_collections(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
@@ -90,13 +90,14 @@ fn condition(seen: &Seen<'_>, all_normal: RawDocumentBuf) -> Option<RawDocumentB
     Some(rawdoc! { "$or": any })
 }
 
-/// The command with a filter that also has this condition.
+/// The command with a filter that also has this condition. It stands first: what the asker must not see does not come to the client's
+/// own filter, whose errors would tell of it.
 fn filtered(request: &Request<'_>, filter: Option<Element<'_>>, condition: RawDocumentBuf) -> Result<Granted, Refused> {
     let filter = match filter.filter(|filter| filter.kind != kind::NULL) {
         None => condition,
         Some(filter) if filter.kind == kind::OBJECT => {
             let given = RawDocument::from_bytes(filter.value).map_err(|_| Refused::NotAuthorized)?;
-            rawdoc! { "$and": [given.to_owned(), condition] }
+            rawdoc! { "$and": [condition, given.to_owned()] }
         }
         Some(filter) => return Err(wrong_type(request.canonical_name, "filter", &filter, "type 'object'")),
     };
@@ -115,8 +116,11 @@ pub(crate) fn current_op(request: &Request<'_>, grants: &mut dyn Grants) -> Resu
         return Err(duplicate("currentOp", b"lsid.uid"));
     }
     let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
-    // Every other field of this command is a condition on the operations.
-    let mut body = request.body().to_owned();
-    body.append(cstr!("lsid.uid"), principal.uid());
-    Ok(Granted::Rewritten(body))
+    // Every other field of this command is a condition on the operations. This one is the first, as in [`filtered`].
+    let condition = rawdoc! { "lsid.uid": principal.uid() };
+    let mut writer = document::Writer::with_room_for(request.body().as_bytes());
+    let mut given = Elements::of(request.body().as_bytes());
+    let name = given.next();
+    name.into_iter().chain(Elements::of(condition.as_bytes())).chain(given).for_each(|element| writer.copy(&element));
+    writer.finish().map(Granted::Rewritten)
 }

@@ -20,6 +20,9 @@ use crate::wire::element::{Element, Elements, kind};
 /// How many pipelines may be inside each other. mongod ends at 20, a BSON document well before 100.
 const MAX_DEPTH: u8 = 64;
 
+/// The collection that stands for a whole database.
+const WHOLE_DATABASE: &str = "$cmd.aggregate";
+
 /// What a pipeline runs on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
@@ -30,6 +33,11 @@ pub(super) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
+    /// A collection by its name. This one name means the database as a whole, wherever mongod takes it.
+    pub(super) fn named(database: &'a str, collection: &'a str) -> Self {
+        Self { database, collection: Some(collection).filter(|collection| *collection != WHOLE_DATABASE) }
+    }
+
     /// As a resource.
     pub(super) fn resource(self) -> Resource<'a> {
         match self.collection {

@@ -96,7 +96,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "proxy.admin.bindIp",
         Text,
         &[Flag::value("proxyAdminBindIp")],
-        "Address of the admin port; it serves metrics and health without a login.",
+        "Address of the admin port; it serves metrics, health and who would break, without a login.",
     )
     .default("127.0.0.1"),
     OptionSpec::new("proxy.admin.port", Integer(0, 65535), &[Flag::value("proxyAdminPort")], "The admin port; 0 is off.")
@@ -113,7 +113,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "proxy.userCacheSeconds",
         Integer(0, 86_400),
         &[Flag::value("proxyUserCacheSeconds")],
-        "The greatest age of what is known of a user and its roles, in seconds.",
+        "The greatest age of what is known of a user and its roles, in seconds. What changes through doorward counts at once.",
     )
     .default("10")
     .reload(Now),

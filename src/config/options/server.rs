@@ -243,7 +243,7 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "security.transitionToAuth",
         Switch,
         &[Flag::switch("transitionToAuth")],
-        "Let clients in with or without logging in, while they are being changed over.",
+        "Let clients in with or without logging in, while they are being changed over; doorward readiness tells who would break.",
     )
     .default("false")
     .reload(Now),

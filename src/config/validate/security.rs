@@ -156,7 +156,7 @@ fn warn(reader: &mut Reader<'_>, security: &Security) {
             "Access control is not enabled for the database. Read and write access to data and configuration is unrestricted";
         reader.warnings.push(Warning::new(22120, "CONTROL", text));
     } else if security.transition_to_auth {
-        let text = "security.transitionToAuth is on: clients that do not log in are let in, unrestricted, and logged";
+        let text = "security.transitionToAuth is on: clients are let in with or without logging in, unrestricted; 'doorward readiness' tells who would break without it";
         reader.warnings.push(Warning::new(None, "ACCESS", text));
     }
 }

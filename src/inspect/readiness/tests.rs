@@ -66,6 +66,36 @@ fn one_application_can_be_looked_at_alone() {
 }
 
 #[test]
+fn what_was_mended_before_a_time_is_left_out_and_who_was_not_seen_since_is_named() {
+    let line = |last: &str, count: u64, more: Value| {
+        let mut line = json!({ "command": "find", "user": null, "why": "unauthenticated", "count": count, "lastSeen": last });
+        more.as_object().into_iter().flatten().for_each(|(name, value)| line[name] = value.clone());
+        line
+    };
+    let (old, new) = ("2026-01-01T00:00:00.999+00:00", "2026-01-01T00:00:01.000+00:00");
+    let none = json!({ "denied": 0, "failedLogins": 0 });
+    let application = |name: &str, denied: Value, allowed: Value, logins: Value, overflow: &Value| {
+        json!({ "application": name, "ready": false, "denied": denied, "allowed": allowed, "failedLogins": logins,
+                "overflow": overflow, "users": [], "operations": { "allowed": 0, "unauthenticated": 9, "missingPrivilege": 9 } })
+    };
+    let login = |last| line(last, 1, json!({ "succeededLater": false }));
+    let mut value = json!({ "since": old, "applications": [
+        application("mended", json!([line(old, 3, json!({}))]), json!([line(new, 2, json!({}))]), json!([login(old)]), &none),
+        application("broken", json!([line(old, 3, json!({})), line(new, 4, json!({}))]), json!([]), json!([]), &none),
+        application("locked out", json!([]), json!([]), json!([login(new)]), &none),
+        application("away", json!([line(old, 3, json!({}))]), json!([]), json!([]), &none),
+        application("uncounted", json!([]), json!([]), json!([]), &json!({ "denied": 1, "failedLogins": 0 })),
+    ] });
+    since::keep_since(&mut value, since::parse("2026-01-01T01:00:01+01:00").expect("a time"));
+    assert_eq!(value["wouldBreak"], json!(["broken", "locked out", "uncounted"]));
+    assert_eq!((&value["ready"], &value["notSeen"]), (&json!(["mended"]), &json!(["away"])));
+    let counts = json!({ "allowed": 0, "unauthenticated": 4, "missingPrivilege": 0 });
+    assert_eq!(value["applications"][1]["operations"], counts);
+    assert!(told(&value).contains("nothing is known of: \"away\"\n"), "{}", told(&value));
+    assert!(since::parse("yesterday").is_none());
+}
+
+#[test]
 fn without_a_transition_nothing_is_claimed() {
     assert!(told(&json!({ "since": null })).contains("has not run with security.transitionToAuth"));
     let nothing = json!({ "since": "2026-01-01T00:00:00.000+00:00", "applications": [] });

@@ -8,7 +8,7 @@ import os
 import time
 import uuid
 
-from bson import Binary, Int64
+from bson import Binary, Int64, Timestamp
 from pymongo import CursorType, MongoClient, WriteConcern
 from pymongo.errors import OperationFailure
 from pymongo.read_preferences import ReadPreference
@@ -51,6 +51,15 @@ def transactions(client, other):
         assert code_of(lambda: raw(other, {"commitTransaction": 1, **same})) == 251
         session.commit_transaction()
     assert app.many.find_one({"_id": "kept"})
+
+
+def clock(client):
+    """A user can not set the clock of the replica set by what it says the time is."""
+    ahead = Timestamp(int(time.time()) + 30 * 24 * 3600, 1)
+    told = {"clusterTime": ahead, "signature": {"hash": b"\0" * 20, "keyId": Int64(0)}}
+    # A mongod refuses it; behind doorward it is not passed on.
+    assert code_of(lambda: raw(client, {"find": "many", "limit": 1, "$clusterTime": told}, "app")) in (0, 211)
+    assert client.admin.command("ping")["$clusterTime"]["clusterTime"] < ahead
 
 
 def raw(client, command, database="admin"):
@@ -101,6 +110,7 @@ def main():
             transactions(alice, bob)
             retries_a_write_once(alice)
             change_stream(alice.app)
+            clock(alice)
             unacknowledged(alice.app)
             if not compressors:
                 large(alice.app)

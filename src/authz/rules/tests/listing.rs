@@ -50,11 +50,11 @@ fn who_asks_for_authorized_databases_gets_no_more_for_the_cluster_action() {
 }
 
 #[test]
-fn a_filter_of_the_client_is_kept_and_everything_else_in_its_order() {
+fn a_filter_of_the_client_is_kept_behind_what_is_seen_and_everything_else_in_its_order() {
     let body = rawdoc! { "listDatabases": 1, "filter": { "name": "x" }, "nameOnly": true, "$db": "admin" };
     let expected = rawdoc! {
         "listDatabases": 1,
-        "filter": { "$and": [{ "name": "x" }, { "$or": [named(&["app"])] }] },
+        "filter": { "$and": [{ "$or": [named(&["app"])] }, { "name": "x" }] },
         "nameOnly": true,
         "$db": "admin",
     };
@@ -108,7 +108,7 @@ fn own_operations_need_nothing_and_are_known_by_their_sessions() {
     for own in [rawbson!(true), rawbson!(1), rawbson!(""), rawbson!({})] {
         let body = rawdoc! { "currentOp": 1, "$ownOps": own.clone(), "secs_running": { "$gt": 1 }, "$db": "admin" };
         let expected = rawdoc! {
-            "currentOp": 1, "$ownOps": own, "secs_running": { "$gt": 1 }, "$db": "admin", "lsid.uid": digest(),
+            "currentOp": 1, "lsid.uid": digest(), "$ownOps": own, "secs_running": { "$gt": 1 }, "$db": "admin",
         };
         for held in ["", "inprog@cluster", "anyAction@any"] {
             assert_eq!(rewritten(&user(held), "admin", &body).as_ref(), Some(&expected));

@@ -1,6 +1,6 @@
 //! `aggregate`: stages and the pipelines inside them.
 
-use bson::raw::{RawBson, RawDocumentBuf};
+use bson::raw::{RawBson, RawDocumentBuf, cstr};
 use bson::{rawbson, rawdoc};
 
 use crate::authz::testing::{assert_verdicts, twice, user, verdict};
@@ -43,6 +43,34 @@ fn every_collection_that_is_read_is_judged() {
     needs(rawbson!([{ "$lookup": { "from": "b", "pipeline": [{ "$collStats": {} }] } }]), "find@app.src collStats@app.b");
     needs(rawbson!([{ "$match": {} }, { "$collStats": {} }]), "find@app.src collStats@app.src");
     needs(rawbson!([{ "$lookup": { "pipeline": [{ "$documents": [] }] } }]), "find@app");
+}
+
+#[test]
+fn the_collection_that_stands_for_a_whole_database_is_judged_as_that() {
+    let everything = "listCollections@any listIndexes@any listDatabases@cluster";
+    let on_admin = "find@admin listCollections@admin listIndexes@admin";
+    let catalog = || rawbson!([{ "$listCatalog": {} }]);
+    for stage in [
+        rawbson!({ "$lookup": { "from": "$cmd.aggregate", "pipeline": catalog(), "as": "x" } }),
+        rawbson!({ "$unionWith": { "coll": "$cmd.aggregate", "pipeline": catalog() } }),
+        rawbson!({ "$facet": { "a": [{ "$unionWith": { "coll": "$cmd.aggregate", "pipeline": catalog() } }] } }),
+    ] {
+        let body = aggregate(rawbson!([stage]));
+        assert_verdicts("admin", &body, &[(on_admin, "13"), (&format!("{on_admin} {everything}"), "ok")]);
+    }
+    let held = format!("{on_admin} createCollection@admin collMod@admin");
+    for name in ["create", "collMod"] {
+        let mut body = RawDocumentBuf::new();
+        body.append(bson::raw::CString::try_from(name).unwrap(), "v");
+        body.append(cstr!("viewOn"), "$cmd.aggregate");
+        body.append(cstr!("pipeline"), catalog());
+        assert_verdicts("admin", &body, &[(&held, "13"), (&format!("{held} {everything}"), "ok")]);
+    }
+    for stage in [rawbson!({ "$currentOp": {} }), rawbson!({ "$listLocalSessions": {} })] {
+        let body = aggregate(rawbson!([{ "$unionWith": { "coll": "$cmd.aggregate", "pipeline": [stage] } }]));
+        assert_verdicts("admin", &body, &[("find@admin", "13"), ("find@admin inprog@cluster listSessions@cluster", "ok")]);
+    }
+    needs(rawbson!([{ "$unionWith": "$cmd.aggregate" }]), "find@app");
 }
 
 #[test]

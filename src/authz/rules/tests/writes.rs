@@ -14,13 +14,52 @@ fn decimal(low: u8) -> RawBson {
     RawBson::Decimal128(bson::Decimal128::from_bytes(bytes))
 }
 
+/// A decimal of these upper eight bytes.
+fn odd_decimal(upper: u64) -> RawBson {
+    RawBson::Decimal128(bson::Decimal128::from_bytes((u128::from(upper) << 64 | 1).to_le_bytes()))
+}
+
 /// Values that mongod takes for true where it takes bools and numbers, and values that it takes for false.
-fn lenient() -> ([RawBson; 7], [RawBson; 6]) {
+fn lenient() -> ([RawBson; 10], [RawBson; 9]) {
     let long = RawBson::Int64(1);
     (
-        [rawbson!(true), rawbson!(1), rawbson!(2.0), long, decimal(1), rawbson!(f64::NAN), rawbson!(-1)],
-        [rawbson!(false), rawbson!(0), rawbson!(0.0), RawBson::Int64(0), decimal(0), RawBson::Null],
+        [
+            rawbson!(true),
+            rawbson!(1),
+            rawbson!(2.0),
+            long,
+            decimal(1),
+            rawbson!(f64::NAN),
+            rawbson!(-1),
+            // Infinity, NaN, and the largest coefficient.
+            odd_decimal(0x7800_0000_0000_0000),
+            odd_decimal(0xfc00_0000_0000_0000),
+            odd_decimal(0x3041_ed09_bead_87bf),
+        ],
+        [
+            rawbson!(false),
+            rawbson!(0),
+            rawbson!(0.0),
+            RawBson::Int64(0),
+            decimal(0),
+            RawBson::Null,
+            // Too large a coefficient in the one form, in the other, and the largest that either can hold.
+            odd_decimal(0x3041_ed09_bead_87c1),
+            odd_decimal(0x6000_0000_0000_0000),
+            odd_decimal(0xefff_ffff_ffff_ffff),
+        ],
     )
+}
+
+#[test]
+fn who_may_only_remove_does_not_update_with_a_flag_that_mongod_takes_for_false() {
+    let (yes, no) = lenient();
+    for (flags, said) in [(yes.as_slice(), "ok"), (no.as_slice(), "13")] {
+        for flag in flags {
+            let body = rawdoc! { "findAndModify": "t", "update": {}, "remove": flag.clone() };
+            assert_verdicts("app", &body, &[("find@app remove@app", said)]);
+        }
+    }
 }
 
 #[test]
@@ -205,6 +244,7 @@ fn operations_of_the_oplog_need_what_they_do() {
             body(rawdoc! { "op": "i", "ns": "app.t", "ns#": "other.t", "o": {} }),
             "40413 BSON field 'OplogEntryBase.ns' is a duplicate field",
         ),
+        (twice(&command(rawdoc! { "drop": "t", "drop#": "other" })), "40415 BSON field 'drop.drop' is an unknown field."),
         (rawdoc! { "applyOps": {} }, "14 Wrong type for 'applyOps'. Expected a array, got a object."),
         (rawdoc! { "applyOps": [1] }, "14 Wrong type for '0'. Expected a object, got a int."),
     ] {
