@@ -14,7 +14,7 @@ dev:
 	$(CARGO) run --locked -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
 
 bench:
-	$(CARGO) bench --bench authz --bench codec --bench readiness --bench scram --bench x509 -- --quick
+	$(CARGO) bench --bench authz --bench codec --bench ownership --bench readiness --bench scram --bench x509 -- --quick
 	$(CARGO) bench --bench end_to_end
 
 fmt:

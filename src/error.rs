@@ -55,6 +55,7 @@ error_codes! {
     AuthenticationFailed = 18,
     IllegalOperation = 20,
     InvalidBSON = 22,
+    NamespaceNotFound = 26,
     InvalidPath = 30,
     CursorNotFound = 43,
     CommandNotFound = 59,

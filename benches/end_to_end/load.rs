@@ -15,6 +15,8 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
 use crate::servers::cpu_seconds;
 
+/// The database of all commands; the user may read and write it.
+pub(crate) const DATABASE: &str = "test";
 /// No answer takes this long; a server that gives none must not stop the bench.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -174,6 +176,8 @@ fn measure(
         ready.wait();
         let (start, cpu_before) = (Instant::now(), cpu());
         thread::sleep(duration);
+        // Before the clients go, which costs the process something too.
+        let cpu_after = cpu();
         stop.store(true, Ordering::Relaxed);
         let mut total = Sample::default();
         for worker in workers {
@@ -182,7 +186,7 @@ fn measure(
             total.latencies.extend(sample.latencies);
         }
         total.seconds = start.elapsed().as_secs_f64();
-        total.cpu = cpu()? - cpu_before?;
+        total.cpu = cpu_after? - cpu_before?;
         total.operations = total.latencies.len() as f64;
         total.latencies.sort_unstable();
         Ok(total)
@@ -246,19 +250,53 @@ fn logical_session() -> RawDocumentBuf {
 /// A point read with the fields that drivers send.
 pub(crate) fn find_one() -> Vec<u8> {
     let body = rawdoc! {
-        "find": "bench", "filter": { "_id": 42 }, "limit": 1, "singleBatch": true, "lsid": logical_session(), "$db": "test"
+        "find": "bench", "filter": { "_id": 42 }, "limit": 1, "singleBatch": true, "lsid": logical_session(), "$db": DATABASE
+    };
+    message(&body, &[])
+}
+
+/// The same without a logical session.
+pub(crate) fn find_without_session() -> Vec<u8> {
+    message(&rawdoc! { "find": "bench", "filter": { "_id": 42 }, "limit": 1, "singleBatch": true, "$db": DATABASE }, &[])
+}
+
+/// An insert of one small document in a section of its own, as drivers send it.
+pub(crate) fn insert_one() -> Vec<u8> {
+    let document = rawdoc! { "_id": 42, "name": "somebody", "state": "open", "total": 10.5, "tags": ["a", "b"] };
+    message(&rawdoc! { "insert": "bench", "ordered": true, "lsid": logical_session(), "$db": DATABASE }, document.as_bytes())
+}
+
+/// Ten stages, two of which read other collections.
+pub(crate) fn aggregate() -> Vec<u8> {
+    let body = rawdoc! {
+        "aggregate": "bench",
+        "pipeline": [
+            { "$match": { "state": "open" } },
+            { "$lookup": { "from": "customers", "localField": "customer", "foreignField": "_id", "as": "customer" } },
+            { "$unwind": "$customer" },
+            { "$addFields": { "total": { "$multiply": ["$price", "$count"] } } },
+            { "$lookup": { "from": "items", "pipeline": [{ "$match": { "sold": true } }], "as": "items" } },
+            { "$group": { "_id": "$customer", "sum": { "$sum": "$total" } } },
+            { "$sort": { "sum": -1 } },
+            { "$skip": 10 },
+            { "$limit": 10 },
+            { "$project": { "_id": 1, "sum": 1 } },
+        ],
+        "cursor": {},
+        "lsid": logical_session(),
+        "$db": DATABASE,
     };
     message(&body, &[])
 }
 
 /// A read that is answered with the sink's whole batch.
 pub(crate) fn find_many() -> Vec<u8> {
-    message(&rawdoc! { "find": "bench", "filter": {}, "lsid": logical_session(), "$db": "test" }, &[])
+    message(&rawdoc! { "find": "bench", "filter": {}, "lsid": logical_session(), "$db": DATABASE }, &[])
 }
 
 /// An insert of documents of 1 MB that makes a message of about `bytes` bytes.
 pub(crate) fn insert_many(bytes: usize) -> Vec<u8> {
     let document = rawdoc! { "_id": 1, "text": "x".repeat(1_000_000) };
     let documents = document.as_bytes().repeat((bytes / document.as_bytes().len()).max(1));
-    message(&rawdoc! { "insert": "bench", "ordered": true, "lsid": logical_session(), "$db": "test" }, &documents)
+    message(&rawdoc! { "insert": "bench", "ordered": true, "lsid": logical_session(), "$db": DATABASE }, &documents)
 }

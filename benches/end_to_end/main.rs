@@ -2,10 +2,12 @@
 //!
 //! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute, and `-- --against FILE` adds a
 //! column for another build of doorward, so that a change is measured beside what was before; `--only operations` (or `single`,
-//! `connections`, `reads`, `writes`) leaves the other loads out. Everything runs on the loopback
+//! `connections`, `reads`, `writes`) leaves the other loads out, `--only authorization` all but the second table: what it costs that
+//! commands are authorized, or judged for the would-deny record, against a doorward that does neither. Everything runs on the loopback
 //! interface and shares this machine's processors, so rates say little by themselves: compare the columns. The rounds are
 //! interleaved and the table shows medians; HAProxy neither parses a message nor knows a user, so it is the floor.
 
+mod authorization;
 mod load;
 mod servers;
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use load::{Sample, Target, closed_loop, connection_loop, find_many, find_one, idle_connections, insert_many};
-use servers::{Process, Workshop, resident_memory};
+use servers::{Process, Security, Workshop, resident_memory};
 
 const BATCH: usize = 16_000_000;
 const INSERT: usize = 40_000_000;
@@ -34,6 +36,12 @@ struct Plan {
     against: Option<PathBuf>,
     /// The only load; empty for all.
     only: String,
+}
+
+impl Plan {
+    fn wants(&self, load: &str) -> bool {
+        self.only.is_empty() || self.only == load
+    }
 }
 
 /// One column: its name, its server, what was measured.
@@ -78,6 +86,15 @@ fn main() -> ExitCode {
 fn run(plan: &Plan) -> Result<bool> {
     rlimit::increase_nofile_limit(1 << 16)?;
     let workshop = Workshop::new()?;
+    let complete = plan.only == authorization::NAME || forwarding(plan, &workshop)?;
+    if plan.wants(authorization::NAME) {
+        authorization::run(plan, &workshop)?;
+    }
+    Ok(complete)
+}
+
+/// The first table: doorward as it is by default, beside HAProxy.
+fn forwarding(plan: &Plan, workshop: &Workshop) -> Result<bool> {
     let (sink, direct) = workshop.sink(BATCH).context("sink")?;
     let address = direct.address;
     let mut columns = vec![column("direct", (sink, direct))];
@@ -89,7 +106,7 @@ fn run(plan: &Plan) -> Result<bool> {
     }
     let other = plan.against.as_deref().map(|program| ("before", program));
     for (name, program) in other.into_iter().chain([("doorward", Path::new(env!("CARGO_BIN_EXE_doorward")))]) {
-        match workshop.doorward(name, program, address) {
+        match workshop.doorward(name, program, address, Security::Enabled) {
             Ok(server) => columns.push(column(name, server)),
             Err(failure) => {
                 println!("{failure:#}");
@@ -138,17 +155,10 @@ impl Column {
 
     /// The median over the rounds.
     fn median(&self, value: impl Fn(&Round) -> f64) -> f64 {
-        let mut values: Vec<f64> = self.rounds.iter().map(value).collect();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        match (values.get(middle), values.len() % 2) {
-            (Some(upper), 0) => (upper + values.get(middle.saturating_sub(1)).unwrap_or(upper)) / 2.0,
-            (Some(middle), _) => *middle,
-            (None, _) => f64::NAN,
-        }
+        part(self.rounds.iter().map(value).collect(), 0.5)
     }
 
-    /// CPU seconds per operation over all rounds, because the kernel counts in hundredths.
+    /// CPU seconds per operation, over all rounds.
     fn cpu(&self, sample: impl Fn(&Round) -> &Sample) -> f64 {
         let (cpu, count) = self.rounds.iter().map(sample).fold((0.0, 0.0), |(a, b), s| (a + s.cpu, b + s.operations));
         if self.target.process.is_some() { cpu / count } else { f64::NAN }
@@ -156,20 +166,27 @@ impl Column {
 }
 
 fn round(target: &Target, plan: &Plan) -> Result<Round> {
-    let wanted = |name: &str| plan.only.is_empty() || plan.only == name;
     let operations = |name: &'static str, message: &dyn Fn() -> Vec<u8>, clients: usize| {
-        if wanted(name) { closed_loop(target, &message(), clients, plan.unit).context(name) } else { Ok(Sample::default()) }
+        if plan.wants(name) { closed_loop(target, &message(), clients, plan.unit).context(name) } else { Ok(Sample::default()) }
     };
     Ok(Round {
         operations: operations("operations", &find_one, CLIENTS)?,
         single: operations("single", &find_one, 1)?,
-        connections: match wanted("connections") {
+        connections: match plan.wants("connections") {
             true => connection_loop(target, CONNECTING, plan.unit).context("connections")?,
             false => Sample::default(),
         },
         reads: operations("reads", &find_many, STREAMING)?,
         writes: operations("writes", &|| insert_many(INSERT), STREAMING)?,
     })
+}
+
+/// The value that this part of the values does not exceed; between two values, so much of each.
+fn part(mut values: Vec<f64>, part: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let place = part * values.len().saturating_sub(1) as f64;
+    let at = |place: f64| values.get(place as usize).copied().unwrap_or(f64::NAN);
+    at(place.floor()) + (at(place.ceil()) - at(place.floor())) * place.fract()
 }
 
 fn megabytes(sample: &Sample) -> f64 {

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,12 +18,22 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::load::{Client, Target};
+use crate::load::{Client, DATABASE, Target};
 
 /// A server must answer within this.
 const START: Duration = Duration::from_secs(10);
 /// The subject of the client's certificate.
 const USER: &str = "CN=bench,OU=clients,O=doorward";
+
+/// Under `security`: whether doorward authorizes commands.
+#[derive(Clone, Copy)]
+pub(crate) enum Security {
+    /// As it is by default.
+    Enabled,
+    Disabled,
+    /// Nothing is enforced; what would be refused is recorded.
+    Transition,
+}
 
 /// A process that is killed when the value goes.
 pub(crate) struct Process(Child);
@@ -60,6 +71,8 @@ impl Workshop {
         let client = authority.sign(&request(USER, &[]), Purpose::Client)?;
         fs::write(folder.path().join("ca.pem"), &ca.certificate)?;
         fs::write(folder.path().join("server.pem"), server.joined())?;
+        fs::write(folder.path().join("keyfile"), "benchbench")?;
+        fs::set_permissions(folder.path().join("keyfile"), fs::Permissions::from_mode(0o600))?;
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(ca.certificate.as_bytes())?)?;
         let mut provider: CryptoProvider = aws_lc_rs::default_provider();
@@ -80,10 +93,11 @@ impl Workshop {
         self.folder.path().join(name)
     }
 
-    /// Starts `doorward sink`.
+    /// Starts `doorward sink`, whose user may read and write one database, as an ordinary application may.
     pub(crate) fn sink(&self, batch: usize) -> Result<(Process, Target)> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command.args(["sink", "--x509-user", USER, "--batch-bytes", &batch.to_string()]).stdout(Stdio::piped());
+        command.args(["sink", "--x509-user", USER, "--read-write", DATABASE, "--batch-bytes", &batch.to_string()]);
+        command.stdout(Stdio::piped());
         let mut process = Process::start(&mut command)?;
         let mut line = String::new();
         BufReader::new(process.0.stdout.take().context("no output")?).read_line(&mut line)?;
@@ -92,12 +106,17 @@ impl Workshop {
     }
 
     /// Starts `program`, a doorward, before `sink`.
-    pub(crate) fn doorward(&self, name: &str, program: &Path, sink: SocketAddr) -> Result<(Process, Target)> {
+    pub(crate) fn doorward(&self, name: &str, program: &Path, sink: SocketAddr, security: Security) -> Result<(Process, Target)> {
         let path = |end: &str| self.path(&format!("{name}.{end}"));
         let (address, file, log) = (free_address()?, path("conf"), path("log"));
+        let security = match security {
+            Security::Enabled => "authorization: enabled".to_owned(),
+            Security::Disabled => "authorization: disabled".to_owned(),
+            Security::Transition => format!("transitionToAuth: true, keyFile: {}", self.path("keyfile").display()),
+        };
         let text = format!(
             "net:\n  port: {port}\n  bindIp: 127.0.0.1\n  unixDomainSocket: {{enabled: false}}\n  tls:\n    mode: requireTLS\n    \
-             certificateKeyFile: {server}\n    CAFile: {ca}\nsecurity: {{authorization: enabled}}\nsystemLog:\n  \
+             certificateKeyFile: {server}\n    CAFile: {ca}\nsecurity: {{{security}}}\nsystemLog:\n  \
              destination: file\n  path: {log}\n  quiet: true\nproxy:\n  upstream: {{address: \"{sink}\"}}\n",
             port = address.port(),
             server = self.path("server.pem").display(),
@@ -165,13 +184,16 @@ fn last_lines(log: &Path) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join("\n")
 }
 
-/// User and system time of a process so far, in seconds, as the kernel counts it: in hundredths.
+/// The time that a process had a processor so far, in seconds. Its threads are counted one by one because the kernel tells theirs in
+/// nanoseconds and the process's in hundredths of a second.
 pub(crate) fn cpu_seconds(process: u32) -> Result<f64> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
-    // The name in brackets may hold blanks; behind it, utime and stime are the 12th and 13th field.
-    let fields = stat.rsplit_once(')').context("stat")?.1.split_whitespace();
-    let ticks: Vec<f64> = fields.skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
-    Ok(ticks.iter().sum::<f64>() / 100.0)
+    let mut nanoseconds = 0.0;
+    for thread in fs::read_dir(format!("/proc/{process}/task"))? {
+        // One that ended meanwhile takes its time with it: it was none of those that serve.
+        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else { continue };
+        nanoseconds += text.split_whitespace().next().context("schedstat")?.parse::<f64>()?;
+    }
+    Ok(nanoseconds / 1e9)
 }
 
 /// Resident memory of a process in KiB.

@@ -66,15 +66,24 @@ pub(super) fn with_field(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Re
     writer.finish()
 }
 
-/// The body with another command, one that takes a list, in the place of its first field.
+/// The body with another command in the place of its first field.
 ///
 /// # Errors
 /// `NotAuthorized` when that makes no document.
-pub(super) fn with_command(body: &[u8], name: &[u8], list: &[u8]) -> Result<RawDocumentBuf, Refused> {
+pub(super) fn with_command(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Result<RawDocumentBuf, Refused> {
     let mut writer = Writer::with_room_for(body);
-    writer.push(kind::ARRAY, name, list);
+    writer.push(kind, name, value);
     Elements::of(body).skip(1).for_each(|element| writer.copy(&element));
     writer.finish()
+}
+
+/// The document with this value for its first field, whatever that had.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn with_first_value(document: &[u8], kind: u8, value: &[u8]) -> Result<RawDocumentBuf, Refused> {
+    let first = Elements::of(document).next().ok_or(Refused::NotAuthorized)?;
+    with_command(document, first.name, kind, value)
 }
 
 /// The body without the fields that `is_left_out` picks by their names.

@@ -11,6 +11,7 @@
 pub mod action;
 pub mod cursors;
 mod document;
+pub mod facts;
 pub mod grants;
 mod metadata;
 pub(crate) mod namespace;
@@ -45,6 +46,7 @@ use self::request::Request;
 use self::resource::Resource;
 pub use self::rewrite::Rewrite;
 use self::rules::Granted;
+pub use self::rules::complaints::complaint;
 use self::table::{Needs, Row};
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
@@ -153,25 +155,16 @@ fn are_legal(body: usize, message: usize) -> bool {
 /// # Errors
 /// [`Refused`], when it must not be forwarded.
 pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_ms: i64) -> Result<Allowed, Refused> {
-    let body = request.body().as_bytes();
-    let newest_time = metadata::newest_time(now_ms);
+    let held = |principal| Held::new(principal, cursors).until(metadata::newest_time(now_ms));
     let rewrite = match &permit.subject {
         Subject::Unrestricted(principal) => continued(principal.as_deref(), request, cursors)?,
         Subject::Authenticated(principal) => {
-            let held = || Held::new(principal, cursors).until(newest_time);
-            let session = sessions::find(body)?;
-            sessions::check(session, principal, || held().has(Resource::Cluster, Action::Impersonate))?;
-            let granted = judge_held(request, held())?;
-            let names_user = opened(request, cursors).is_none_or(|opened| opened.digest().is_some());
-            match granted {
-                Granted::AsIs if names_user => sessions::name_user(body, session, principal.digest())?,
-                Granted::AsIs => Rewrite::None,
-                Granted::Rewritten(body) => Rewrite::Body(sessions::name_user_in(body, principal.digest())?),
-            }
+            for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
         // mongod pays no attention to logical sessions here.
         Subject::LocalhostException => {
-            match judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors).until(newest_time))? {
+            let held = Held::nameless(&LOCALHOST_EXCEPTION, cursors).until(metadata::newest_time(now_ms));
+            match judge_held(request, held)? {
                 Granted::AsIs => Rewrite::None,
                 Granted::Rewritten(body) => Rewrite::Body(body),
             }
@@ -180,44 +173,25 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_m
     Ok(Allowed { subject: permit.subject, rewrite })
 }
 
-/// The operation that a `killOp` is about and that the upstream has to be asked for, because its owner may kill it; `None` for any
-/// other command.
-#[must_use]
-pub fn operation_in_question(permit: &Permit, request: &Request<'_>) -> Option<i64> {
-    let asks = request.canonical_name == "killOp" && matches!(permit.subject, Subject::Authenticated(_));
-    asks.then(|| rules::operations::operation(request.body().as_bytes())).flatten()
-}
-
-/// Judges a `killOp` that [`authorize`] refused by what the upstream says of the operation, an element of `$currentOp`.
-///
-/// # Errors
-/// `NotAuthorized`, when it is not the asker's own; what is wrong with the command's logical session.
-pub fn authorize_own_operation(
-    permit: Permit,
+/// What is changed of a command of a user, when it may be forwarded: its logical session, which is that user's, and what `judge`
+/// changes.
+fn for_user<'h>(
+    principal: &Principal,
     request: &Request<'_>,
     cursors: &Cursors,
-    reported: &RawDocument,
-    now_ms: i64,
-) -> Result<Allowed, Refused> {
-    let Subject::Authenticated(principal) = &permit.subject else { return Err(Refused::NotAuthorized) };
-    let operation = operation_in_question(&permit, request).ok_or(Refused::NotAuthorized)?;
-    if !rules::operations::is_own(reported.as_bytes(), operation, principal.digest()) {
-        return Err(Refused::NotAuthorized);
-    }
-    let mut held = Held::new(principal, cursors);
-    let metadata = metadata::check(request.body(), &mut held)?;
-    if metadata.impersonates {
-        return Err(Refused::NotAuthorized);
-    }
+    held: impl Fn() -> Held<'h>,
+    judge: impl FnOnce(Held<'h>) -> Result<Granted, Refused>,
+) -> Result<Rewrite, Refused> {
     let body = request.body().as_bytes();
     let session = sessions::find(body)?;
-    sessions::check(session, principal, || false)?;
-    let withheld = metadata.withheld(metadata::newest_time(now_ms), &mut held);
-    let rewrite = match withheld.from(request.body(), Granted::AsIs)? {
-        Granted::AsIs => sessions::name_user(body, session, principal.digest())?,
-        Granted::Rewritten(body) => Rewrite::Body(sessions::name_user_in(body, principal.digest())?),
-    };
-    Ok(Allowed { subject: permit.subject, rewrite })
+    sessions::check(session, principal, || held().has(Resource::Cluster, Action::Impersonate))?;
+    let granted = judge(held())?;
+    let names_user = opened(request, cursors).is_none_or(|opened| opened.digest().is_some());
+    match granted {
+        Granted::AsIs if names_user => sessions::name_user(body, session, principal.digest()),
+        Granted::AsIs => Ok(Rewrite::None),
+        Granted::Rewritten(body) => sessions::name_user_in(body, principal.digest()).map(Rewrite::Body),
+    }
 }
 
 /// The cursor that a `getMore` continues.

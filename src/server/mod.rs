@@ -2,9 +2,9 @@
 
 mod answers;
 mod connection;
+mod facts;
 mod observe;
 mod open;
-mod own_operation;
 mod readiness;
 mod refused;
 mod registry;

@@ -1,11 +1,12 @@
 //! One turn: a message is read as far as it must be, judged, and answered here or forwarded.
 
-use bson::raw::RawDocument;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
 use super::connection::{ClientConnection, End};
 use super::observe::AfterCommand;
 use super::registry::Control;
 use super::unix_now_ms;
+use crate::authz::facts::{self, Known};
 use crate::authz::request::Sequences;
 use crate::authz::{self, Permit, Refused, Rewrite, Subject};
 use crate::error::{CommandError, ErrorCode};
@@ -203,14 +204,22 @@ impl ClientConnection<'_> {
             Effect::Forward(permit) => {
                 let sequences = sequences(&command, request.envelope, message);
                 let again = permit.clone();
+                let mut judged_as = None;
                 let judged = match self.authorize(permit, &command, request.envelope, sequences) {
-                    Err(Refused::NotAuthorized) => Box::pin(self.authorize_own(again, &command, request.envelope)).await,
+                    Err(Refused::NotAuthorized) => {
+                        let known = Box::pin(self.authorize_knowing(again, &command, request.envelope)).await;
+                        known.map(|(forwarding, body)| {
+                            judged_as = body;
+                            forwarding
+                        })
+                    }
                     judged => judged,
                 };
                 match judged {
                     Ok(forwarding) => {
                         let _ = self.readiness.observe(self.server, &self.session, &self.surroundings, &command, sequences);
-                        self.fitted(forwarding, &command, message.len())
+                        let judged_as = Command { body: judged_as.as_deref().unwrap_or(command.body), ..command };
+                        self.fitted(forwarding, &command, &judged_as, message.len())
                     }
                     Err(refused) => Judged::Local(request.envelope, self.refusal(&command, sequences, refused).await?),
                 }
@@ -220,9 +229,9 @@ impl ClientConnection<'_> {
     }
 
     /// A message of `size` bytes that is there as a whole and may be forwarded, if that is possible with what is changed of it.
-    fn fitted(&mut self, forwarding: Forwarding, command: &Command<'_>, size: usize) -> Judged {
+    fn fitted(&mut self, forwarding: Forwarding, command: &Command<'_>, judged_as: &Command<'_>, size: usize) -> Judged {
         let access_control = self.surroundings.snapshot.policy.access_control;
-        self.origin.prepare(access_control, &forwarding.allowed, command);
+        self.origin.prepare(access_control, &forwarding.allowed, judged_as);
         let envelope = forwarding.envelope;
         match forwarding.allowed.fitted(command.body, size) {
             Some(allowed) => Judged::Forward(Forwarding { allowed, ..forwarding }),
@@ -235,8 +244,13 @@ impl ClientConnection<'_> {
 
     /// The answer to a command that was refused.
     async fn refusal(&self, command: &Command<'_>, sequences: Sequences<'_>, refused: Refused) -> Result<Effect, End> {
+        let canonical_name = authz::table::canonical_name(command.name);
+        let complaint = || authz::complaint(&authz::request::Request { command: *command, canonical_name, sequences });
         let refused = match refused {
-            Refused::NotAuthorized | Refused::WholeMessage => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            Refused::NotAuthorized | Refused::WholeMessage => match complaint() {
+                Some(error) => Refused::Error(error),
+                None => Refused::Error(not_authorized(command).await.map_err(End::Client)?),
+            },
             other => other,
         };
         let context = self.surroundings.context(&|| [0; 24], &[]);
@@ -245,14 +259,20 @@ impl ClientConnection<'_> {
         Ok(Effect::Reply { body, events: Vec::new() })
     }
 
-    /// Judges a command that may be allowed because it is about what is the client's own.
-    async fn authorize_own(&self, permit: Permit, command: &Command<'_>, envelope: Envelope) -> Result<Forwarding, Refused> {
+    /// Judges a command that was refused once more, if the upstream knows something that may change that; with what it was judged as
+    /// if that is not what was sent.
+    async fn authorize_knowing(
+        &self,
+        permit: Permit,
+        command: &Command<'_>,
+        envelope: Envelope,
+    ) -> Result<(Forwarding, Option<RawDocumentBuf>), Refused> {
         let canonical_name = authz::table::canonical_name(command.name);
         let request = authz::request::Request { command: *command, canonical_name, sequences: Sequences::None };
-        let operation = authz::operation_in_question(&permit, &request).ok_or(Refused::NotAuthorized)?;
-        let reported = self.own_operation(operation).await.ok_or(Refused::NotAuthorized)?;
-        let allowed = authz::authorize_own_operation(permit, &request, &self.server.cursors, &reported, unix_now_ms())?;
-        Ok(Forwarding { envelope, allowed, changes_users: false, by_nobody: None })
+        let question = facts::question(&permit, &request).ok_or(Refused::NotAuthorized)?;
+        let reply = self.ask_upstream(&question).await.ok_or(Refused::NotAuthorized)?;
+        let Known { allowed, judged_as } = facts::authorize(permit, &request, &self.server.cursors, &reply, unix_now_ms())?;
+        Ok((Forwarding { envelope, allowed, changes_users: false, by_nobody: None }, judged_as))
     }
 
     /// Judges a command that the session would forward.

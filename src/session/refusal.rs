@@ -45,6 +45,7 @@ impl Session {
         // What is wrong with the arguments comes before what is generic, a missing privilege behind it.
         if let Refused::Error(error) = &refused
             && error.code() != ErrorCode::Unauthorized
+            && !judges_while_reading(command)
         {
             return Err(error.clone());
         }
@@ -58,4 +59,9 @@ impl Session {
             Refused::NotAuthorized | Refused::WholeMessage => Err(text::not_authorized(command)),
         }
     }
+}
+
+/// Whether mongod reads the arguments of a command only when it judges it.
+fn judges_while_reading(command: &Command<'_>) -> bool {
+    command.name == "applyOps"
 }

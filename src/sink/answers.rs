@@ -25,6 +25,8 @@ pub struct Options {
     pub user: Option<(String, String)>,
     /// A user of `$external`: the subject of its certificate.
     pub x509_user: Option<String>,
+    /// The one database that the users may read and write; without it they may do everything.
+    pub read_write: Option<String>,
 }
 
 /// Every reply that can be made beforehand.
@@ -79,6 +81,7 @@ impl Answers {
             return Answer::Made(error(59, "CommandNotFound", "no such command: ''"));
         };
         Answer::Canned(match name.as_str() {
+            "aggregate" => &self.one,
             "find" if matches!(body.get("limit"), Ok(Some(RawBsonRef::Int32(1) | RawBsonRef::Int64(1)))) => &self.one,
             "find" => {
                 *left = self.batches.saturating_sub(1);
@@ -168,6 +171,7 @@ fn commands() -> RawDocumentBuf {
     let mut commands = RawDocumentBuf::new();
     for (name, requires_auth) in [
         (cstr!("_isSelf"), false),
+        (cstr!("aggregate"), true),
         (cstr!("buildInfo"), false),
         (cstr!("delete"), true),
         (cstr!("endSessions"), true),

@@ -41,6 +41,7 @@ pub fn main(words: &[String]) -> ExitCode {
         batches: matches.get_one("batches").copied().unwrap_or(1),
         user: user.map(|text| text.split_once(':').unwrap_or((text, ""))).map(|(name, word)| (name.into(), word.into())),
         x509_user: matches.get_one("x509-user").cloned(),
+        read_write: matches.get_one("read-write").cloned(),
     };
     let address: String = matches.get_one("listen").cloned().unwrap_or_default();
     let listener = match TcpListener::bind(&address) {
@@ -88,6 +89,12 @@ fn command() -> Command {
         )
         .arg(Arg::new("user").long("user").value_name("NAME:PASSWORD").help("a SCRAM user of admin, with the role root"))
         .arg(Arg::new("x509-user").long("x509-user").value_name("SUBJECT").help("a user of $external, with the role root"))
+        .arg(
+            Arg::new("read-write")
+                .long("read-write")
+                .value_name("DATABASE")
+                .help("the users have readWrite here, instead of root"),
+        )
 }
 
 /// Prints the address, serves, and returns at SIGINT or SIGTERM.

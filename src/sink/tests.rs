@@ -59,6 +59,7 @@ fn every_canned_command_is_acknowledged_and_others_are_not_found() {
     let mut client = Client::new(&Options::default());
     for name in [
         "ping",
+        "aggregate",
         "insert",
         "update",
         "delete",

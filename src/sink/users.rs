@@ -16,16 +16,36 @@ use super::Options;
 
 const SHA_1_ITERATIONS: i32 = 10_000;
 const SHA_256_ITERATIONS: i32 = 15_000;
+/// What mongod 6.0's role `readWrite` allows.
+const READ_WRITE: [&str; 17] = [
+    "changeStream",
+    "collStats",
+    "convertToCapped",
+    "createCollection",
+    "createIndex",
+    "dbHash",
+    "dbStats",
+    "dropCollection",
+    "dropIndex",
+    "find",
+    "insert",
+    "killCursors",
+    "listCollections",
+    "listIndexes",
+    "planCacheRead",
+    "remove",
+    "update",
+];
 
 /// One document for each user of `options`.
 pub(super) fn documents(options: &Options) -> Vec<RawDocumentBuf> {
     let mut users = Vec::new();
     if let Some((name, password)) = &options.user {
         let credentials = rawdoc! { "SCRAM-SHA-1": sha_1(name, password), "SCRAM-SHA-256": sha_256(password) };
-        users.push(document(name, "admin", &credentials, &["SCRAM-SHA-1", "SCRAM-SHA-256"]));
+        users.push(document(name, "admin", &credentials, &["SCRAM-SHA-1", "SCRAM-SHA-256"], options));
     }
     if let Some(subject) = &options.x509_user {
-        users.push(document(subject, "$external", &rawdoc! { "external": true }, &["external"]));
+        users.push(document(subject, "$external", &rawdoc! { "external": true }, &["external"], options));
     }
     users
 }
@@ -50,16 +70,30 @@ fn named(user: &RawDocumentBuf, value: RawBsonRef<'_>) -> bool {
     }
 }
 
-fn document(name: &str, database: &str, credentials: &RawDocumentBuf, mechanisms: &[&str]) -> RawDocumentBuf {
-    let everything = rawdoc! { "resource": { "anyResource": true }, "actions": ["anyAction"] };
+/// The users' role, and its privileges.
+fn role(options: &Options) -> (RawDocumentBuf, RawArrayBuf) {
+    let mut privileges = RawArrayBuf::new();
+    let Some(database) = &options.read_write else {
+        privileges.push(rawdoc! { "resource": { "anyResource": true }, "actions": ["anyAction"] });
+        return (rawdoc! { "role": "root", "db": "admin" }, privileges);
+    };
+    for collection in ["", "system.js"] {
+        let actions = RawArrayBuf::from_iter(READ_WRITE);
+        privileges.push(rawdoc! { "resource": { "db": database.as_str(), "collection": collection }, "actions": actions });
+    }
+    (rawdoc! { "role": "readWrite", "db": database.as_str() }, privileges)
+}
+
+fn document(name: &str, database: &str, credentials: &RawDocumentBuf, mechanisms: &[&str], options: &Options) -> RawDocumentBuf {
+    let (role, privileges) = role(options);
     let mut names = RawArrayBuf::new();
     for mechanism in mechanisms {
         names.push(*mechanism);
     }
     rawdoc! {
         "_id": format!("{database}.{name}"), "user": name, "db": database, "credentials": credentials.clone(),
-        "roles": [{ "role": "root", "db": "admin" }], "inheritedRoles": [{ "role": "root", "db": "admin" }],
-        "inheritedPrivileges": [everything], "inheritedAuthenticationRestrictions": [],
+        "roles": [role.clone()], "inheritedRoles": [role], "inheritedPrivileges": privileges,
+        "inheritedAuthenticationRestrictions": [],
         "authenticationRestrictions": [], "mechanisms": names
     }
 }
@@ -116,6 +150,18 @@ mod tests {
             (rawdoc! { "usersInfo": 1 }, 2),
         ] {
             assert_eq!(count(asked.get("usersInfo").unwrap().unwrap()), found, "{asked:?}");
+        }
+    }
+
+    #[test]
+    fn users_may_do_everything_or_what_readwrite_allows_in_one_database() {
+        use crate::authz::{action::Action, privileges::Privileges, resource::Resource};
+        for (read_write, elsewhere) in [(None, true), (Some("test".to_owned()), false)] {
+            let options = Options { x509_user: Some("CN=app,O=x".into()), read_write, ..Options::default() };
+            let users = documents(&options);
+            let privileges = Privileges::from_inherited(users[0].get_array("inheritedPrivileges").unwrap());
+            let holds = |database| privileges.holds(Resource::Collection { database, collection: "t" }, Action::Insert);
+            assert_eq!((holds("test"), holds("other")), (true, elsewhere));
         }
     }
 

@@ -8,8 +8,10 @@ pub(super) mod apply_ops;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
+pub(super) mod complaints;
 pub(crate) mod cursors;
 mod fields;
+mod forms;
 mod joins;
 pub(super) mod listing;
 pub(super) mod operations;
@@ -17,9 +19,11 @@ mod pipeline;
 pub(super) mod read;
 pub(super) mod rename;
 pub(super) mod roles;
+mod sequence;
 pub(super) mod sessions;
 mod stages;
 pub(super) mod users;
+pub(super) mod uuids;
 pub(super) mod write;
 
 use bson::raw::RawDocumentBuf;
@@ -59,8 +63,8 @@ pub(super) fn everything_only(_request: &Request<'_>, grants: &mut dyn Grants) -
 
 /// The resource to be held where a collection is given by its UUID, which also needs `useUUID`.
 ///
-/// mongod looks up which collection it is; doorward does not know, and it may be a system collection, which a privilege on its
-/// database does not reach. So the action is asked for on everything: stricter than mongod, for a form that no driver sends.
+/// Which collection it is only the server behind knows, and it may be a system collection, which a privilege on its database does
+/// not reach. So the action is asked for on everything; whoever is refused is judged by the name, see [`crate::authz::facts`].
 pub(super) fn by_uuid<'a>(grants: &mut dyn Grants) -> Result<Resource<'a>, Refused> {
     need(grants, Resource::Cluster, &[Action::UseUUID])?;
     Ok(Resource::Any)

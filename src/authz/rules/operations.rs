@@ -1,7 +1,7 @@
 //! Commands on running operations.
 //!
 //! Everybody may kill their own operations. Whose an operation is only the upstream can tell, by the user of its logical session, so
-//! the rule alone refuses and the caller asks the upstream, see [`crate::authz::authorize_own_operation`]. An operation outside any
+//! the rule alone refuses and the caller asks the upstream, see [`crate::authz::facts`]. An operation outside any
 //! logical session is nobody's: drivers give each command one. Source: fact sheet "Authentication and authorization semantics",
 //! section 9 (`command-actions.json`); a mongod 6.0.5.
 

@@ -82,7 +82,7 @@ pub(crate) fn explain(request: &Request<'_>, grants: &mut dyn Grants) -> Result<
 }
 
 /// The explained command as a request of its own, without sequences: those of `explain` are not read by mongod.
-fn explained<'a>(request: &Request<'a>, element: &Element<'a>) -> Result<Request<'a>, Refused> {
+pub(super) fn explained<'a>(request: &Request<'a>, element: &Element<'a>) -> Result<Request<'a>, Refused> {
     let body = RawDocument::from_bytes(element.value).map_err(|_| Refused::NotAuthorized)?;
     let first = Elements::of(element.value).next();
     let name = first.map_or(Some(""), |first| str::from_utf8(first.name).ok()).ok_or(Refused::NotAuthorized)?;

@@ -39,7 +39,7 @@ pub(crate) fn kill_sessions(request: &Request<'_>, grants: &mut dyn Grants) -> R
     let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
     let mut patterns = RawArrayBuf::new();
     patterns.push(rawdoc! { "uid": principal.uid() });
-    document::with_command(body, b"killAllSessionsByPattern", patterns.as_bytes()).map(Granted::Rewritten)
+    document::with_command(body, b"killAllSessionsByPattern", kind::ARRAY, patterns.as_bytes()).map(Granted::Rewritten)
 }
 
 /// `killAllSessionsByPattern`.
@@ -97,5 +97,5 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
     if names_others && !may(grants, any_of) {
         return Err(sessions::not_theirs());
     }
-    document::with_command(body, list.name, named.finish()?.as_bytes()).map(Granted::Rewritten)
+    document::with_first_value(body, kind::ARRAY, named.finish()?.as_bytes()).map(Granted::Rewritten)
 }

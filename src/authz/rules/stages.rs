@@ -136,7 +136,7 @@ impl<'a> Walk<'_, 'a> {
             Stage::CurrentOp => self.current_op(position, argument, document)?,
             Stage::ListLocalSessions => self.list_local_sessions(position, argument)?,
             Stage::ListSessions => self.list_sessions(position, argument)?,
-            Stage::Documents => self.ask(Resource::Database(position.place.database), &[Action::Find]),
+            Stage::Documents => self.ask(resource, &[Action::Find]),
             Stage::OperationMetrics => self.ask(Resource::Cluster, &[Action::OperationMetrics]),
             Stage::ListCachedAndActiveUsers => self.list_cached_and_active_users()?,
             Stage::ListCatalog => self.list_catalog(position),
@@ -218,6 +218,10 @@ impl<'a> Walk<'_, 'a> {
         let [all_users, users] = fields(argument, [b"allUsers", b"users"], name)?.unwrap_or_default();
         let all_users = super::fields::strict(name, "allUsers", all_users)?;
         let users = users.map(|users| super::fields::array(name, "users", &users)).transpose()?;
+        if all_users && users.clone().is_some_and(|mut users| users.next().is_some()) {
+            let text = format!("{name} may not specify {{allUsers:true}} and {{users:[...]}} at the same time");
+            return Err(error(ErrorCode::UnsupportedFormat, text));
+        }
         let own = !all_users && users.is_none_or(|mut users| users.all(|user| self.is_own(&user)));
         if own && position.outermost_first {
             self.own = Some(Own::Sessions { name });

@@ -1,5 +1,6 @@
 //! The rules against what was measured on a mongod 6.0.5.
 
+mod complaints;
 mod listing;
 mod measured;
 mod pipelines;

@@ -4,7 +4,9 @@
 //! data may be changed with an action of their own. Source: fact sheet "Authentication and authorization semantics", section 9.
 
 use super::arguments::{Named, field, filled_list, list, name, required_list, role};
+use super::complaints::unknown_field;
 use super::fields::{error, wrong_type};
+use super::forms::UPDATE_USER;
 use super::{Granted, need};
 use crate::authz::Refused;
 use crate::authz::action::Action;
@@ -25,8 +27,8 @@ pub(crate) fn create_user(request: &Request<'_>, grants: &mut dyn Grants) -> Res
     Ok(Granted::AsIs)
 }
 
-/// `updateUser`: each field that is changed needs its own action. mongod asks for none to change `mechanisms` alone; here they
-/// count as part of the password, which they are with every other field.
+/// `updateUser`: each field that is changed needs its own action. mongod asks for none to change `mechanisms` alone, whoever the user
+/// is; here one may do so with one's own, and those of others count as part of the password.
 pub(crate) fn update_user(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
     let roles = list(request, "roles")?;
     let restricted = list(request, "authenticationRestrictions")?.is_some();
@@ -34,13 +36,14 @@ pub(crate) fn update_user(request: &Request<'_>, grants: &mut dyn Grants) -> Res
     let password = is_given(request, "pwd", kind::STRING)?;
     let custom_data = is_given(request, "customData", kind::OBJECT)?;
     if roles.is_none() && !restricted && !mechanisms && !password && !custom_data {
+        unknown_field(request, &UPDATE_USER)?;
         return Err(error(ErrorCode::BadValue, "Must specify at least one field to update in updateUser"));
     }
     if let Some(roles) = roles {
         need(grants, Resource::AnyNormal, &[Action::RevokeRole])?;
         on_roles(request, grants, roles, Action::GrantRole)?;
     }
-    if password || mechanisms {
+    if password || (mechanisms && !is_about_oneself(request, grants)) {
         change(request, grants, Action::ChangePassword, Action::ChangeOwnPassword)?;
     }
     if custom_data {
@@ -134,6 +137,11 @@ fn change(request: &Request<'_>, grants: &mut dyn Grants, any: Action, own: Acti
         return need(grants, Resource::Database(database), &[own]);
     }
     Err(Refused::NotAuthorized)
+}
+
+/// Whether the user that the command names is the one who asks.
+fn is_about_oneself(request: &Request<'_>, grants: &dyn Grants) -> bool {
+    first(request).is_some_and(|named| string(&named).is_ok_and(|name| is_oneself(grants, name, request.database())))
 }
 
 fn is_oneself(grants: &dyn Grants, user: &str, database: &str) -> bool {

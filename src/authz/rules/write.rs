@@ -4,7 +4,7 @@
 //! Source: fact sheet "Authentication and authorization semantics", section 9, and measured on a mongod 6.0.5.
 
 use super::fields::{array, duplicate, lenient, missing, of_body, strict, wrong_type};
-use super::{Granted, need};
+use super::{Granted, need, sequence};
 use crate::authz::Refused;
 use crate::authz::action::Action;
 use crate::authz::grants::Grants;
@@ -70,7 +70,7 @@ fn upserts(request: &Request<'_>, updates: Option<Element<'_>>) -> Result<bool, 
         Sequences::None => Ok(any),
         Sequences::Unread => Err(Refused::WholeMessage),
         Sequences::Read(sections) => {
-            for statement in sequence::documents(sections) {
+            for statement in sequence::all(sections).flat_map(|(_, statements)| statements) {
                 any |= upsert(statement.ok_or(Refused::NotAuthorized)?, kind::OBJECT)?;
             }
             Ok(any)
@@ -94,76 +94,18 @@ fn upsert(statement: &[u8], kind: u8) -> Result<bool, Refused> {
 
 /// `findAndModify`.
 pub(crate) fn find_and_modify(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    let [bypass, upsert, remove] = of_body(request, [BYPASS.as_bytes(), b"upsert", b"remove"])?;
+    let [bypass, upsert, remove, update] = of_body(request, [BYPASS.as_bytes(), b"upsert", b"remove", b"update"])?;
     let upsert = lenient(request.canonical_name, "upsert", upsert)?;
     let remove = lenient(request.canonical_name, "remove", remove)?;
-    let write_action = if remove { Action::Remove } else { Action::Update };
-    let resource = write(request, grants, &[Action::Find, write_action], bypass)?;
+    let actions: &[Action] = match update {
+        _ if remove => &[Action::Find, Action::Remove],
+        Some(_) => &[Action::Find, Action::Update],
+        // mongod refuses what neither updates nor removes, once it has judged it.
+        None => &[Action::Find],
+    };
+    let resource = write(request, grants, actions, bypass)?;
     if upsert {
         need(grants, resource, &[Action::Insert])?;
     }
     Ok(Granted::AsIs)
-}
-
-/// The documents of the sections of kind 1 of a message.
-mod sequence {
-    /// All documents of all sequences, whatever their names; `None` where something can not be read.
-    pub(super) fn documents(sections: &[u8]) -> impl Iterator<Item = Option<&[u8]>> {
-        Documents { sections, documents: &[] }
-    }
-
-    struct Documents<'a> {
-        sections: &'a [u8],
-        documents: &'a [u8],
-    }
-
-    impl<'a> Iterator for Documents<'a> {
-        type Item = Option<&'a [u8]>;
-
-        fn next(&mut self) -> Option<Self::Item> {
-            loop {
-                if !self.documents.is_empty() {
-                    return Some(take(&mut self.documents).or_else(|| self.stop()));
-                }
-                if self.sections.is_empty() {
-                    return None;
-                }
-                if self.open().is_none() {
-                    return Some(self.stop());
-                }
-            }
-        }
-    }
-
-    impl<'a> Documents<'a> {
-        /// Steps to the next section.
-        fn open(&mut self) -> Option<()> {
-            let (kind, mut rest) = self.sections.split_first()?;
-            let section = take(&mut rest)?;
-            self.sections = rest;
-            if *kind == 1 {
-                let named = section.get(4..)?;
-                let end = named.iter().position(|byte| *byte == 0)?;
-                self.documents = named.get(end..)?.get(1..)?;
-            } else if *kind != 0 {
-                return None;
-            }
-            Some(())
-        }
-
-        /// Ends the walk after something that can not be read.
-        fn stop(&mut self) -> Option<&'a [u8]> {
-            self.sections = &[];
-            self.documents = &[];
-            None
-        }
-    }
-
-    /// Takes a thing that starts with its length, which counts itself.
-    fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let length = usize::try_from(i32::from_le_bytes(*bytes.first_chunk()?)).ok().filter(|length| *length >= 4)?;
-        let (taken, rest) = bytes.split_at_checked(length)?;
-        *bytes = rest;
-        Some(taken)
-    }
 }

@@ -138,6 +138,9 @@ fn only_a_user_who_may_not_insert_has_its_updates_looked_at() {
 
 #[test]
 fn find_and_modify_needs_the_action_of_what_it_does() {
+    assert_verdicts("app", &rawdoc! { "findAndModify": "t" }, &[("update@app", "13"), ("find@app", "ok")]);
+    let body = rawdoc! { "findAndModify": "t", "update": {} };
+    assert_verdicts("app", &body, &[("find@app", "13"), ("find@app remove@app", "13"), ("find@app update@app", "ok")]);
     let body = rawdoc! { "findAndModify": "t", "remove": true, "upsert": true };
     assert_verdicts("app", &body, &[("find@app remove@app", "13"), ("find@app remove@app insert@app", "ok")]);
     let uuid = bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![1; 16] };

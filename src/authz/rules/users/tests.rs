@@ -168,9 +168,20 @@ fn an_update_of_a_user_that_changes_nothing_or_is_malformed_is_mongods_error() {
 }
 
 #[test]
-fn mechanisms_alone_are_part_of_the_password_which_is_stricter_than_mongod() {
+fn mechanisms_alone_are_ones_own_to_change_and_those_of_others_part_of_the_password_which_is_stricter_than_mongod() {
     let body = rawdoc! { "updateUser": "you", "mechanisms": ["SCRAM-SHA-256"] };
     assert_verdicts("app", &body, &[("", "13"), ("changePassword@app", "ok")]);
+    let own = rawdoc! { "updateUser": "me", "mechanisms": ["SCRAM-SHA-256"] };
+    assert_verdicts("app", &own, &[("", "ok")]);
+    assert_verdicts("other", &own, &[("", "13")]);
+    let password = rawdoc! { "updateUser": "me", "mechanisms": ["SCRAM-SHA-256"], "pwd": "p" };
+    assert_verdicts("app", &password, &[("", "13"), ("changeOwnPassword@app", "ok")]);
+}
+
+#[test]
+fn update_user_tells_an_unknown_field_before_that_there_is_nothing_to_do() {
+    let body = rawdoc! { "updateUser": "me", "lsid": {}, "nosuch": 1, "$db": "app" };
+    assert_verdicts("app", &body, &[("", "40415 BSON field 'updateUser.nosuch' is an unknown field.")]);
 }
 
 #[test]
