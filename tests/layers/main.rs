@@ -41,7 +41,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "x509",
         ],
     ),
-    ("inspect", &["config", "keyfile", "server", "tls", "x509"]),
+    ("inspect", &["admin", "config", "keyfile", "server", "tls", "x509"]),
     ("arguments", &[]),
     ("certs", &["arguments"]),
     ("sink", &["arguments", "wire"]),
