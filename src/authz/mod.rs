@@ -43,7 +43,7 @@ use self::resource::Resource;
 pub use self::rewrite::Rewrite;
 use self::rules::Granted;
 use self::table::{Needs, Row};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
 /// For whom a command is forwarded.
@@ -180,12 +180,31 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors) -> Re
             }
         }
         // mongod pays no attention to logical sessions here.
+        Subject::LocalhostException if request.canonical_name == "startSession" => {
+            return Err(Refused::Error(CommandError::new(ErrorCode::Unauthorized, "there are no users authenticated")));
+        }
+        Subject::LocalhostException if request.canonical_name == "getMore" => return Err(Refused::NotAuthorized),
         Subject::LocalhostException => match judge_held(request, Held::nameless(&LOCALHOST_EXCEPTION, cursors))? {
             Granted::AsIs => Rewrite::None,
             Granted::Rewritten(body) => Rewrite::Body(body),
         },
     };
     Ok(Allowed { subject: permit.subject, rewrite })
+}
+
+/// Whether what is known of users may be wrong after this command: those that administer users, and those that write to the
+/// collections in which they are, as `mongorestore` may.
+#[must_use]
+pub fn changes_users(request: &Request<'_>) -> bool {
+    if table::changes_users(request.canonical_name) {
+        return true;
+    }
+    if request.database() != "admin" || !table::writes_collections(request.canonical_name) {
+        return false;
+    }
+    // A whole database has no collection; of one that is named otherwise, or gets another name, it is not known which it is.
+    let collection = namespace::first(request).and_then(|first| first.string());
+    request.canonical_name == "renameCollection" || collection.is_none_or(|name| name.starts_with(b"system."))
 }
 
 /// The operation that a `killOp` is about and that the upstream has to be asked for, because its owner may kill it; `None` for any
