@@ -40,13 +40,7 @@ fn somebody_without_a_name_is_judged_by_the_localhost_exception() {
     let permit = || Permit { subject: Subject::LocalhostException };
     let judged = |database: &str, body: &RawDocumentBuf| {
         let name = body.iter().next().unwrap().unwrap().0;
-        let command = crate::wire::command::Command {
-            name: name.as_str(),
-            database,
-            body,
-            protocol: crate::wire::command::Protocol::Message,
-            exhaust_allowed: false,
-        };
+        let command = Command { name: name.as_str(), database, body, protocol: Protocol::Message, exhaust_allowed: false };
         let canonical_name = table::canonical_name(command.name);
         let request = Request { command, canonical_name, sequences: request::Sequences::None };
         authorize(permit(), &request, &Cursors::default()).is_ok()
@@ -117,7 +111,7 @@ fn a_collection_given_by_its_uuid_may_be_any_and_needs_the_action_on_everything(
 
 #[test]
 fn what_writes_to_the_collections_of_users_counts_as_administration_of_users() {
-    let changes = |body: &bson::raw::RawDocument, database: &str| {
+    let changes = |body: &RawDocument, database: &str| {
         let name = body.iter_elements().next().unwrap().unwrap().key().as_str();
         let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
         changes_users(&Request { command, canonical_name: name, sequences: request::Sequences::Unread })
@@ -144,7 +138,7 @@ fn what_writes_to_the_collections_of_users_counts_as_administration_of_users() {
 
 #[test]
 fn the_localhost_exception_has_neither_sessions_nor_cursors() {
-    let refused = |body: &bson::raw::RawDocument| {
+    let refused = |body: &RawDocument| {
         let name = body.iter_elements().next().unwrap().unwrap().key().as_str();
         let command = Command { name, database: "admin", body, protocol: Protocol::Message, exhaust_allowed: false };
         let request = Request { command, canonical_name: name, sequences: request::Sequences::None };
