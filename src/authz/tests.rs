@@ -142,7 +142,7 @@ fn the_localhost_exception_has_neither_sessions_nor_cursors() {
         let name = body.iter_elements().next().unwrap().unwrap().key().as_str();
         let command = Command { name, database: "admin", body, protocol: Protocol::Message, exhaust_allowed: false };
         let request = Request { command, canonical_name: name, sequences: request::Sequences::None };
-        authorize(Permit::issue(Subject::LocalhostException), &request, &Cursors::default()).unwrap_err()
+        authorize(Permit { subject: Subject::LocalhostException }, &request, &Cursors::default()).unwrap_err()
     };
     assert!(matches!(refused(&rawdoc! { "getMore": 5_i64, "collection": "t" }), Refused::NotAuthorized));
     let Refused::Error(error) = refused(&rawdoc! { "startSession": 1 }) else { panic!("no error") };
