@@ -48,6 +48,7 @@ pub use self::rewrite::Rewrite;
 use self::rules::Granted;
 pub use self::rules::complaints::complaint;
 use self::table::{Needs, Row};
+use crate::error::ErrorCode;
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
 /// For whom a command is forwarded.
@@ -162,6 +163,10 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_m
             for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
         // mongod pays no attention to logical sessions here.
+        Subject::LocalhostException if request.canonical_name == "startSession" => {
+            return Err(refused::error(ErrorCode::Unauthorized, "there are no users authenticated"));
+        }
+        Subject::LocalhostException if request.canonical_name == "getMore" => return Err(Refused::NotAuthorized),
         Subject::LocalhostException => {
             let held = Held::nameless(&LOCALHOST_EXCEPTION, cursors).until(metadata::newest_time(now_ms));
             match judge_held(request, held)? {
@@ -171,6 +176,21 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_m
         }
     };
     Ok(Allowed { subject: permit.subject, rewrite })
+}
+
+/// Whether what is known of users may be wrong after this command: those that administer users, and those that write to the
+/// collections in which they are, as `mongorestore` may.
+#[must_use]
+pub fn changes_users(request: &Request<'_>) -> bool {
+    if table::changes_users(request.canonical_name) {
+        return true;
+    }
+    if request.database() != "admin" || !table::writes_collections(request.canonical_name) {
+        return false;
+    }
+    // A whole database has no collection; of one that is named otherwise, or gets another name, it is not known which it is.
+    let collection = namespace::first(request).and_then(|first| first.string());
+    request.canonical_name == "renameCollection" || collection.is_none_or(|name| name.starts_with(b"system."))
 }
 
 /// What is changed of a command of a user, when it may be forwarded: its logical session, which is that user's, and what `judge`

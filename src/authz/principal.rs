@@ -66,6 +66,12 @@ impl Principal {
         &self.privileges
     }
 
+    /// Whether both are of the same name and may do the same.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || (self.name == other.name && self.privileges == other.privileges)
+    }
+
     /// The SHA-256 of `user@db`, by which logical sessions belong to their users (fact sheet section 8.5).
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {

@@ -138,6 +138,12 @@ pub fn changes_users(canonical_name: &str) -> bool {
     find(canonical_name).is_some_and(|row| row.changes_users)
 }
 
+/// Whether the command changes or removes documents of collections that it names itself, or whole collections.
+pub(super) fn writes_collections(canonical_name: &str) -> bool {
+    const WRITING: [&str; 7] = ["delete", "drop", "dropDatabase", "findAndModify", "insert", "renameCollection", "update"];
+    WRITING.contains(&canonical_name)
+}
+
 /// Whether the reply to this command may hold a cursor that is open from then on: yes, if nothing is known of it.
 #[must_use]
 pub fn opens_cursor(canonical_name: &str) -> bool {

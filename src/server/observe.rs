@@ -61,7 +61,8 @@ impl Origin {
         Some(Command::new(&self.command, &self.database, body))
     }
 
-    fn rest(&mut self) {
+    /// Gives back what was needed for one command.
+    pub(super) fn rest(&mut self) {
         self.watch = CursorWatch::Nothing;
         if self.body.capacity() > KEPT {
             self.body = Vec::new();
@@ -137,11 +138,5 @@ impl Observer for AfterCommand<'_> {
             }
             CursorWatch::Nothing | CursorWatch::Kills(_) => {}
         }
-    }
-}
-
-impl Drop for AfterCommand<'_> {
-    fn drop(&mut self) {
-        self.origin.rest();
     }
 }

@@ -54,3 +54,5 @@ mod transcripts;
 mod transition;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod user_changes;
