@@ -15,7 +15,7 @@ use doorward::names::UserName;
 use doorward::readiness::Client;
 use doorward::readiness::record::Record;
 use doorward::readiness::watch::{Judging, Watch};
-use doorward::wire::command::{Command, Protocol};
+use doorward::wire::command::Command;
 
 /// A user that may do these actions in the database `app`.
 fn user(actions: &[&str]) -> Arc<Principal> {
@@ -46,7 +46,7 @@ fn observe(criterion: &mut Criterion) {
         for (who, principal) in &users {
             let (record, cursors) = (Record::default(), Cursors::default());
             let mut watch = Watch::new(Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() });
-            let command = Command { name, database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
+            let command = Command::new(name, "app", body);
             let request = Request { command, canonical_name: name, sequences: Sequences::None };
             let judging = Judging { rule: authz::rehearse, cursors: &cursors, now_ms: 1 };
             group.bench_function(format!("{name}/{who}"), |bencher| {

@@ -1,4 +1,5 @@
-//! The admin port: `/metrics`, `/healthz`, `/livez`, `/readyz` and `/api/readiness`. Plain HTTP, meant for the loopback or a private network.
+//! The admin port: `/metrics`, `/healthz`, `/livez`, `/readyz` and `/api/readiness`. Plain HTTP, meant for the loopback or a private
+//! network.
 
 use std::convert::Infallible;
 use std::io;

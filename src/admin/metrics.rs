@@ -70,7 +70,7 @@ impl Metrics {
         }
     }
 
-    /// One connection more or less in a state: `unauthenticated`, `user`, `member`, `transitional`.
+    /// One connection more or less in a state: `unauthenticated`, `user`, `member`.
     pub fn connection_state(&self, state: &'static str, change: f64) {
         self.gauge("doorward_connections", &[("state", state)]).increment(change);
     }

@@ -8,8 +8,9 @@
 //!
 //! A cursor is forgotten when the upstream says that it is used up or gone, when it is killed, and when the upstream is lost. What
 //! dies at the upstream unseen (its time ran out, its session ended) stays, so both the number of cursors and the bytes of the
-//! commands kept with them are bounded: beyond [`MOST_CURSORS`] or [`MOST_BYTES`] the one that was opened first is forgotten, and its
-//! owner finds it gone. Source: fact sheet "Authentication and authorization semantics", section 8.4.
+//! commands kept with them are bounded: beyond [`MOST_CURSORS`] or [`MOST_BYTES`] the user who has the most of them loses the one
+//! that it opened first, and finds it gone. So nobody can push out the cursors of others. Source: fact sheet "Authentication and
+//! authorization semantics", section 8.4.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,7 +21,7 @@ use super::principal::Principal;
 use super::request::{Request, Sequences};
 use super::table;
 use crate::names::UserName;
-use crate::wire::command::{Command, Protocol};
+use crate::wire::command::Command;
 
 /// How many cursors are remembered at most.
 pub const MOST_CURSORS: usize = 200_000;
@@ -78,9 +79,8 @@ impl Opened {
     #[must_use]
     pub fn request(&self) -> Option<Request<'_>> {
         let body = RawDocument::from_bytes(&self.body).ok()?;
-        let (name, database) = (&*self.command, &*self.database);
-        let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
-        Some(Request { command, canonical_name: table::canonical_name(name), sequences: Sequences::None })
+        let command = Command::new(&self.command, &self.database, body);
+        Some(Request { command, canonical_name: table::canonical_name(command.name), sequences: Sequences::None })
     }
 }
 
@@ -95,18 +95,55 @@ pub struct Cursors {
 #[derive(Debug, Default)]
 struct Open {
     cursors: HashMap<i64, (u64, Arc<Opened>)>,
-    /// By the order in which they were opened.
-    order: BTreeMap<u64, i64>,
+    /// By the digest of the owner; those of nobody are together.
+    shares: HashMap<[u8; 32], Share>,
     next: u64,
     bytes: usize,
 }
 
+/// The cursors of one owner.
+#[derive(Debug, Default)]
+struct Share {
+    /// By the order in which they were opened.
+    order: BTreeMap<u64, i64>,
+    bytes: usize,
+}
+
+impl Opened {
+    fn share(&self) -> [u8; 32] {
+        self.owner().map(Principal::digest).copied().unwrap_or_default()
+    }
+}
+
 impl Open {
+    fn remember(&mut self, id: i64, opened: Opened) {
+        self.forget(id);
+        let number = self.next;
+        self.next = number.saturating_add(1);
+        let share = self.shares.entry(opened.share()).or_default();
+        share.order.insert(number, id);
+        share.bytes = share.bytes.saturating_add(opened.body.len());
+        self.bytes = self.bytes.saturating_add(opened.body.len());
+        self.cursors.insert(id, (number, Arc::new(opened)));
+    }
+
     fn forget(&mut self, id: i64) {
-        if let Some((number, opened)) = self.cursors.remove(&id) {
-            self.order.remove(&number);
-            self.bytes = self.bytes.saturating_sub(opened.body.len());
+        let Some((number, opened)) = self.cursors.remove(&id) else { return };
+        self.bytes = self.bytes.saturating_sub(opened.body.len());
+        let key = opened.share();
+        if let Some(share) = self.shares.get_mut(&key) {
+            share.order.remove(&number);
+            share.bytes = share.bytes.saturating_sub(opened.body.len());
+            if share.order.is_empty() {
+                self.shares.remove(&key);
+            }
         }
+    }
+
+    /// The first cursor of the owner that has the most by this measure.
+    fn first_of_the_largest(&self, size: impl Fn(&Share) -> usize) -> Option<i64> {
+        let largest = self.shares.values().max_by_key(|share| size(share))?;
+        largest.order.first_key_value().map(|(_, id)| *id)
     }
 }
 
@@ -149,15 +186,15 @@ impl Cursors {
             return;
         }
         let mut open = self.lock();
-        open.forget(id);
-        open.bytes = open.bytes.saturating_add(opened.body.len());
-        let number = open.next;
-        open.next = number.saturating_add(1);
-        open.cursors.insert(id, (number, Arc::new(opened)));
-        open.order.insert(number, id);
-        while open.cursors.len() > self.most_cursors || open.bytes > self.most_bytes {
-            let Some((_, oldest)) = open.order.pop_first() else { return };
-            open.forget(oldest);
+        open.remember(id, opened);
+        loop {
+            let first = match () {
+                () if open.cursors.len() > self.most_cursors => open.first_of_the_largest(|share| share.order.len()),
+                () if open.bytes > self.most_bytes => open.first_of_the_largest(|share| share.bytes),
+                () => return,
+            };
+            let Some(first) = first else { return };
+            open.forget(first);
         }
     }
 
@@ -169,9 +206,7 @@ impl Cursors {
     /// Forgets every cursor: the upstream that had them is lost.
     pub fn forget_all(&self) {
         let mut open = self.lock();
-        open.cursors = HashMap::new();
-        open.order = BTreeMap::new();
-        open.bytes = 0;
+        *open = Open { next: open.next, ..Open::default() };
     }
 
     /// How many cursors are remembered.
@@ -199,8 +234,7 @@ mod tests {
 
     fn opened(owner: Option<&Arc<Principal>>) -> Opened {
         let body = bson::rawdoc! { "find": "t", "$db": "app" };
-        let command = Command { name: "find", database: "app", body: &body, protocol: Protocol::Message, exhaust_allowed: false };
-        Opened::new(owner.cloned(), true, &command)
+        Opened::new(owner.cloned(), true, &Command::new("find", "app", &body))
     }
 
     #[test]
@@ -222,6 +256,23 @@ mod tests {
         cursors.remember(7, opened(None));
         assert_eq!(cursors.owner(7, None), CursorOwner::Other);
         assert_eq!(cursors.owner(7, Some(principal("alice").name())), CursorOwner::Other);
+    }
+
+    #[test]
+    fn beyond_the_bounds_nobody_pushes_out_the_cursors_of_others() {
+        let (alice, bob) = (principal("alice"), principal("bob"));
+        let size = opened(None).body.len();
+        for cursors in [Cursors::bounded(4, usize::MAX), Cursors::bounded(usize::MAX, 4 * size)] {
+            cursors.remember(1, opened(Some(&bob)));
+            for id in 2..=9 {
+                cursors.remember(id, opened(Some(&alice)));
+            }
+            let kept = |cursors: &Cursors| (1..=9).filter(|id| cursors.opened(*id).is_some()).collect::<Vec<i64>>();
+            assert_eq!(kept(&cursors), [1, 7, 8, 9]);
+            cursors.forget(1);
+            cursors.remember(2, opened(Some(&bob)));
+            assert_eq!((kept(&cursors), cursors.lock().shares.len()), (vec![2, 7, 8, 9], 2));
+        }
     }
 
     #[test]
@@ -248,5 +299,6 @@ mod tests {
         cursors.forget_all();
         assert!(cursors.is_empty());
         assert_eq!(cursors.lock().bytes, 0);
+        assert!(cursors.lock().shares.is_empty());
     }
 }

@@ -23,9 +23,7 @@ pub trait Grants {
     fn cursor(&self, id: i64) -> CursorOwner;
 
     /// How an open cursor was opened.
-    fn opened(&self, _id: i64) -> Option<Arc<Opened>> {
-        None
-    }
+    fn opened(&self, id: i64) -> Option<Arc<Opened>>;
 }
 
 /// The real one: what somebody holds, and the cursors that are open.

@@ -4,14 +4,15 @@
 //! at the top level, nothing allocated. Two fields of one name at the top level need no thought here: the upstream refuses them.
 //! Source: a mongod 6.0.5, with users who hold each of these privileges alone.
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocument;
 
-use super::Refused;
 use super::action::Action;
 use super::grants::Grants;
+use super::refused::error;
 use super::resource::Resource;
 use super::rules::Granted;
-use crate::error::{CommandError, ErrorCode};
+use super::{Refused, document};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// Says that the command is run for somebody else.
@@ -83,31 +84,12 @@ impl Withheld {
         if self == Self::default() {
             return Ok(granted);
         }
-        let rewritten = match &granted {
-            Granted::AsIs => self.without(body),
-            Granted::Rewritten(body) => self.without(body),
+        let body = match &granted {
+            Granted::AsIs => body,
+            Granted::Rewritten(rewritten) => rewritten,
         };
-        rewritten.map(Granted::Rewritten).ok_or(Refused::NotAuthorized)
+        document::without(body.as_bytes(), |name| self.holds(name)).map(Granted::Rewritten)
     }
-
-    fn without(self, body: &RawDocument) -> Option<RawDocumentBuf> {
-        let mut bytes = vec![0; 4];
-        let mut elements = Elements::of(body.as_bytes());
-        for element in elements.by_ref().filter(|element| !self.holds(element.name)) {
-            bytes.push(element.kind);
-            bytes.extend(element.name);
-            bytes.push(0);
-            bytes.extend(element.value);
-        }
-        bytes.push(0);
-        let length = i32::try_from(bytes.len()).ok().filter(|_| elements.is_at_end())?;
-        bytes.get_mut(..4)?.copy_from_slice(&length.to_le_bytes());
-        RawDocumentBuf::from_bytes(bytes).ok()
-    }
-}
-
-fn refuse(code: ErrorCode, text: &'static str) -> Refused {
-    Refused::Error(CommandError::new(code, text))
 }
 
 /// Judges the arguments and tells which of those are there that may have to be taken away.
@@ -129,13 +111,13 @@ pub(super) fn check(body: &RawDocument, grants: &mut dyn Grants) -> Result<Found
     let mut lacks = |action| !grants.has(Resource::Cluster, action);
     if bypasses && lacks(Action::Internal) {
         let text = "Client is not properly authorized to propagate mayBypassWriteBlocking";
-        return Err(refuse(ErrorCode::Location(6_317_500), text));
+        return Err(error(ErrorCode::Location(6_317_500), text));
     }
     if internal && lacks(Action::Internal) {
-        return Err(refuse(ErrorCode::InvalidOptions, "Internal sessions are only allowed for internal clients"));
+        return Err(error(ErrorCode::InvalidOptions, "Internal sessions are only allowed for internal clients"));
     }
     if found.impersonates && lacks(Action::Impersonate) {
-        return Err(refuse(ErrorCode::Unauthorized, "Unauthorized use of impersonation metadata."));
+        return Err(error(ErrorCode::Unauthorized, "Unauthorized use of impersonation metadata."));
     }
     Ok(found)
 }
@@ -168,11 +150,12 @@ fn is_impersonation(audit: &Element<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use bson::raw::RawBson;
+    use bson::raw::RawDocumentBuf;
     use bson::spec::BinarySubtype;
     use bson::{Binary, rawdoc};
 
     use super::*;
-    use crate::authz::cursors::CursorOwner;
+    use crate::authz::cursors::{CursorOwner, Opened};
     use crate::authz::principal::Principal;
     use crate::authz::testing::twice;
 
@@ -189,6 +172,10 @@ mod tests {
 
         fn cursor(&self, _id: i64) -> CursorOwner {
             CursorOwner::Unknown
+        }
+
+        fn opened(&self, _id: i64) -> Option<std::sync::Arc<Opened>> {
+            None
         }
     }
 

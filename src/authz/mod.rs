@@ -10,6 +10,7 @@
 
 pub mod action;
 pub mod cursors;
+mod document;
 pub mod facts;
 pub mod grants;
 mod metadata;
@@ -17,6 +18,7 @@ pub(crate) mod namespace;
 pub mod needs;
 pub mod principal;
 pub mod privileges;
+mod refused;
 pub mod request;
 pub mod resource;
 pub mod rewrite;
@@ -31,7 +33,7 @@ pub mod text;
 
 use std::sync::{Arc, LazyLock};
 
-use bson::raw::{RawDocument, RawDocumentBuf};
+use bson::raw::RawDocument;
 
 use self::action::Action;
 use self::cursors::{Cursors, Opened};
@@ -39,13 +41,14 @@ use self::grants::{Grants, Held};
 use self::namespace::Target;
 use self::principal::Principal;
 use self::privileges::Privileges;
+pub use self::refused::Refused;
 use self::request::Request;
 use self::resource::Resource;
 pub use self::rewrite::Rewrite;
 use self::rules::Granted;
 pub use self::rules::complaints::complaint;
 use self::table::{Needs, Row};
-use crate::error::CommandError;
+use crate::error::ErrorCode;
 use crate::wire::{MAX_DOCUMENT_SIZE, MAX_MESSAGE_SIZE};
 
 /// For whom a command is forwarded.
@@ -148,19 +151,6 @@ fn are_legal(body: usize, message: usize) -> bool {
     within(body, MAX_DOCUMENT_SIZE) && within(message, MAX_MESSAGE_SIZE)
 }
 
-/// Why a command is not forwarded.
-#[derive(Debug)]
-pub enum Refused {
-    /// A privilege is missing: mongod's "not authorized on … to execute command …", see [`text`].
-    NotAuthorized,
-    /// mongod's own error for it.
-    Error(CommandError),
-    /// It is not forwarded, but it is no error either: this is the whole reply, without what a replica set member appends.
-    Answered(RawDocumentBuf),
-    /// The document sequences have to be read first; to be asked again with [`request::Sequences::Read`].
-    WholeMessage,
-}
-
 /// Judges one command, at `now_ms` milliseconds since 1970.
 ///
 /// # Errors
@@ -173,6 +163,10 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_m
             for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
         // mongod pays no attention to logical sessions here.
+        Subject::LocalhostException if request.canonical_name == "startSession" => {
+            return Err(refused::error(ErrorCode::Unauthorized, "there are no users authenticated"));
+        }
+        Subject::LocalhostException if request.canonical_name == "getMore" => return Err(Refused::NotAuthorized),
         Subject::LocalhostException => {
             let held = Held::nameless(&LOCALHOST_EXCEPTION, cursors).until(metadata::newest_time(now_ms));
             match judge_held(request, held)? {
@@ -182,6 +176,21 @@ pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_m
         }
     };
     Ok(Allowed { subject: permit.subject, rewrite })
+}
+
+/// Whether what is known of users may be wrong after this command: those that administer users, and those that write to the
+/// collections in which they are, as `mongorestore` may.
+#[must_use]
+pub fn changes_users(request: &Request<'_>) -> bool {
+    if table::changes_users(request.canonical_name) {
+        return true;
+    }
+    if request.database() != "admin" || !table::writes_collections(request.canonical_name) {
+        return false;
+    }
+    // A whole database has no collection; of one that is named otherwise, or gets another name, it is not known which it is.
+    let collection = namespace::first(request).and_then(|first| first.string());
+    request.canonical_name == "renameCollection" || collection.is_none_or(|name| name.starts_with(b"system."))
 }
 
 /// What is changed of a command of a user, when it may be forwarded: its logical session, which is that user's, and what `judge`

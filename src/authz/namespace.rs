@@ -6,8 +6,9 @@
 use std::str;
 
 use super::Refused;
+use super::refused::error;
 use super::request::Request;
-use crate::error::{CommandError, ErrorCode};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// What the first field of a command names.
@@ -31,7 +32,7 @@ pub(crate) fn first<'a>(request: &Request<'a>) -> Option<Element<'a>> {
 pub(crate) fn collection<'a>(request: &Request<'a>) -> Result<&'a str, Refused> {
     let element = first(request).ok_or(Refused::NotAuthorized)?;
     if element.kind != kind::STRING {
-        return Err(bad_value(not_a_name(&element)));
+        return Err(error(ErrorCode::BadValue, not_a_name(&element)));
     }
     checked(request.database(), string(&element)?)
 }
@@ -67,7 +68,7 @@ pub(crate) fn collection_or_database<'a>(request: &Request<'a>) -> Result<Option
 pub(crate) fn namespace<'a>(request: &Request<'a>) -> Result<(&'a str, &'a str), Refused> {
     let element = first(request).ok_or(Refused::NotAuthorized)?;
     if element.kind != kind::STRING {
-        return Err(bad_value(format!("collection name has invalid type {}", kind::name(element.kind))));
+        return Err(error(ErrorCode::BadValue, format!("collection name has invalid type {}", kind::name(element.kind))));
     }
     split(string(&element)?)
 }
@@ -122,10 +123,6 @@ fn not_a_name(element: &Element<'_>) -> String {
     }
 }
 
-fn bad_value(text: String) -> Refused {
-    Refused::Error(CommandError::new(ErrorCode::BadValue, text))
-}
-
 fn invalid_namespace(text: String) -> Refused {
-    Refused::Error(CommandError::new(ErrorCode::InvalidNamespace, text))
+    error(ErrorCode::InvalidNamespace, text)
 }

@@ -8,10 +8,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
 use super::Refused;
 use super::action::Action;
-use super::cursors::{CursorOwner, Cursors};
+use super::cursors::{CursorOwner, Cursors, Opened};
 use super::grants::Grants;
 use super::principal::Principal;
 use super::request::Request;
@@ -181,6 +182,10 @@ impl Grants for Asking<'_> {
     fn cursor(&self, id: i64) -> CursorOwner {
         self.cursors.owner(id, self.principal.map(Principal::name))
     }
+
+    fn opened(&self, id: i64) -> Option<Arc<Opened>> {
+        self.cursors.opened(id)
+    }
 }
 
 /// What enforcement would say.
@@ -269,15 +274,15 @@ fn found(asking: Asking<'_>) -> Found {
 
 #[cfg(test)]
 mod tests {
-    use bson::raw::{RawArrayBuf, RawDocumentBuf};
+    use bson::raw::RawDocumentBuf;
     use bson::rawdoc;
 
     use super::*;
-    use crate::authz::privileges::Privileges;
     use crate::authz::request::Sequences;
+    use crate::authz::testing::{request, user};
     use crate::error::CommandError;
     use crate::names::UserName;
-    use crate::wire::command::{Command, Protocol};
+    use crate::wire::command::Command;
 
     const ORDERS: Resource<'static> = Resource::Collection { database: "app", collection: "orders" };
 
@@ -286,16 +291,12 @@ mod tests {
     }
 
     fn reader() -> Principal {
-        let mut privileges = RawArrayBuf::new();
-        privileges.push(rawdoc! { "resource": { "db": "app", "collection": "" }, "actions": ["find"] });
-        Principal::new(UserName::new("ann", "app"), Vec::new(), Privileges::from_inherited(&privileges))
+        user("find@app")
     }
 
     fn searched(rule: Rule, principal: Option<&Principal>) -> Option<Found> {
-        let body: RawDocumentBuf = rawdoc! { "find": "orders", "$db": "app" };
-        let command = Command { name: "find", database: "app", body: &body, protocol: Protocol::Message, exhaust_allowed: false };
-        let request = Request { command, canonical_name: "find", sequences: Sequences::Unread };
-        search(rule, &request, principal, &Cursors::default())
+        let body = rawdoc! { "find": "orders", "$db": "app" };
+        search(rule, &request("app", &body, Sequences::Unread), principal, &Cursors::default())
     }
 
     fn answer(allowed: bool) -> Result<Granted, Refused> {
@@ -348,6 +349,27 @@ mod tests {
         let bad = |_: &Request<'_>, _: &mut dyn Grants| Err(Refused::Error(CommandError::new(ErrorCode::BadValue, "no")));
         assert_eq!(Verdict::of(&Err(Refused::Error(CommandError::new(ErrorCode::Unauthorized, "no")))), Verdict::Denied);
         assert_eq!(searched(bad, None).unwrap().lacking, []);
+    }
+
+    #[test]
+    fn a_cursor_is_continued_by_its_own_user_alone_and_killed_by_whoever_may() {
+        let body = rawdoc! { "find": "orders", "$db": "app" };
+        let (owner, other) = (Arc::new(reader()), Principal::member());
+        let stranger = Principal::new(UserName::new("bob", "app"), Vec::new(), owner.privileges().clone());
+        let cursors = Cursors::default();
+        cursors.remember(7, Opened::new(Some(Arc::clone(&owner)), false, &Command::new("find", "app", &body)));
+        let of = |body: &RawDocumentBuf, user: &Principal| {
+            search(super::super::rehearse, &request("app", body, Sequences::None), Some(user), &cursors).unwrap()
+        };
+        let more = rawdoc! { "getMore": 7_i64, "collection": "orders", "$db": "app" };
+        assert!(of(&more, &owner).is_allowed);
+        for user in [&stranger, &other] {
+            let found = of(&more, user);
+            assert_eq!((found.is_allowed, found.lacking), (false, Vec::new()));
+        }
+        let kill = rawdoc! { "killCursors": "orders", "cursors": [7_i64], "$db": "app" };
+        assert!(of(&kill, &owner).is_allowed && of(&kill, &other).is_allowed);
+        assert_eq!(of(&kill, &stranger).lacking, [need(ORDERS, Action::KillAnyCursor)]);
     }
 
     #[test]

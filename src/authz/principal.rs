@@ -1,5 +1,6 @@
 //! Who asks: the authenticated user as authorization sees it.
 
+use bson::{Binary, spec::BinarySubtype};
 use sha2::{Digest, Sha256};
 
 use super::privileges::Privileges;
@@ -41,6 +42,12 @@ impl Principal {
         &self.name
     }
 
+    /// Whether this is its name.
+    #[must_use]
+    pub fn is(&self, user: &str, database: &str) -> bool {
+        self.name.name == user && self.name.database == database
+    }
+
     /// All roles, inherited ones too.
     #[must_use]
     pub fn roles(&self) -> &[RoleName] {
@@ -59,9 +66,21 @@ impl Principal {
         &self.privileges
     }
 
+    /// Whether both are of the same name and may do the same.
+    #[must_use]
+    pub fn is_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || (self.name == other.name && self.privileges == other.privileges)
+    }
+
     /// The SHA-256 of `user@db`, by which logical sessions belong to their users (fact sheet section 8.5).
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
+    }
+
+    /// The digest as it stands in the `uid` of a logical session.
+    #[must_use]
+    pub fn uid(&self) -> Binary {
+        Binary { subtype: BinarySubtype::Generic, bytes: self.digest.to_vec() }
     }
 }

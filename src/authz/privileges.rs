@@ -12,7 +12,7 @@ use super::action::{Action, ActionSet};
 use super::resource::{Resource, is_system_collection};
 
 /// The privileges of one user.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Privileges {
     any_resource: ActionSet,
     cluster: ActionSet,

@@ -12,10 +12,12 @@
 use base64::Engine as _;
 use bson::raw::RawDocumentBuf;
 
-use super::Refused;
+use super::document::Writer;
 use super::principal::Principal;
+use super::refused::{duplicate, error};
 use super::rewrite::{Rewrite, Splice};
-use crate::error::{CommandError, ErrorCode};
+use super::{Refused, document};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// From how many bytes of `user@db` on a user can not have logical sessions.
@@ -54,7 +56,7 @@ pub(super) fn find(body: &[u8]) -> Result<Found<'_>, Refused> {
     while let Some(element) = elements.next() {
         if element.name == b"lsid" {
             if found.is_some() {
-                return Err(duplicate("APIParametersFromClient.lsid"));
+                return Err(duplicate("APIParametersFromClient", b"lsid"));
             }
             let end = body.len().saturating_sub(elements.left());
             found = Some((element, end.saturating_sub(element.value.len())));
@@ -86,13 +88,13 @@ pub(super) fn user_of<'a>(session: &'a [u8], path: &str) -> Result<User<'a>, Ref
     for element in elements.by_ref() {
         match element.name {
             b"id" => ids = ids.saturating_add(1),
-            b"uid" if user.is_some() => return Err(duplicate(&format!("{path}.uid"))),
+            b"uid" if user.is_some() => return Err(duplicate(path, b"uid")),
             b"uid" => user = Some(element),
             _ => {}
         }
     }
     if ids > 1 {
-        return Err(duplicate(&format!("{path}.id")));
+        return Err(duplicate(path, b"id"));
     }
     if !elements.is_at_end() {
         return Ok(User::Unreadable);
@@ -130,7 +132,7 @@ pub(super) fn check_name_length(principal: &Principal) -> Result<(), Refused> {
     if name.name.len().saturating_add(1).saturating_add(name.database.len()) < TOO_LONG {
         return Ok(());
     }
-    Err(Refused::Error(CommandError::new(ErrorCode::BadValue, "Username too long to use with logical sessions")))
+    Err(error(ErrorCode::BadValue, "Username too long to use with logical sessions"))
 }
 
 /// The change that names the user of `digest` in a body as it is.
@@ -141,8 +143,8 @@ pub(super) fn name_user(body: &[u8], found: Found<'_>, digest: &[u8; 32]) -> Res
             Splice::new(at, end).map(Rewrite::Session).ok_or(Refused::NotAuthorized)
         }
         Found::Unnamed { session, null: true, .. } => {
-            let named = with_user(session, digest);
-            rebuilt(body, |element| (element.name == b"lsid").then(|| (kind::OBJECT, named.clone()))).map(Rewrite::Body)
+            let named = with_user(session, digest)?;
+            document::with_field(body, b"lsid", kind::OBJECT, named.as_bytes()).map(Rewrite::Body)
         }
         Found::None | Found::Named { .. } => Ok(Rewrite::None),
     }
@@ -158,27 +160,11 @@ pub(super) fn name_user_in(body: RawDocumentBuf, digest: &[u8; 32]) -> Result<Ra
 }
 
 /// A logical session with this user, whatever it said before.
-pub(super) fn with_user(session: &[u8], digest: &[u8; 32]) -> Vec<u8> {
-    let mut named = Document::default();
-    Elements::of(session).filter(|element| element.name != b"uid").for_each(|element| named.append(&element));
-    let value = [&32_u32.to_le_bytes()[..], &[0], digest].concat();
-    named.append(&Element { kind: kind::BINARY, name: b"uid", value: &value });
+pub(super) fn with_user(session: &[u8], digest: &[u8; 32]) -> Result<RawDocumentBuf, Refused> {
+    let mut named = Writer::with_room_for(session);
+    Elements::of(session).filter(|element| element.name != b"uid").for_each(|element| named.copy(&element));
+    named.push(kind::BINARY, b"uid", &[&32_u32.to_le_bytes()[..], &[0], digest].concat());
     named.finish()
-}
-
-/// A body with some elements replaced: `replace` gives type and value of those.
-pub(super) fn rebuilt(
-    body: &[u8],
-    mut replace: impl FnMut(&Element<'_>) -> Option<(u8, Vec<u8>)>,
-) -> Result<RawDocumentBuf, Refused> {
-    let mut rebuilt = Document::default();
-    for element in Elements::of(body) {
-        match replace(&element) {
-            Some((kind, value)) => rebuilt.append(&Element { kind, name: element.name, value: &value }),
-            None => rebuilt.append(&element),
-        }
-    }
-    RawDocumentBuf::from_bytes(rebuilt.finish()).map_err(|_| Refused::NotAuthorized)
 }
 
 /// A body that is shorter and asks the same: without `$clusterTime`, which the upstream knows better, or, where no transaction or
@@ -190,27 +176,7 @@ pub(super) fn lighter(body: &[u8]) -> Option<RawDocumentBuf> {
         () if has(b"lsid") && !has(b"txnNumber") => b"lsid",
         () => return None,
     };
-    let mut lighter = Document::default();
-    Elements::of(body).filter(|element| element.name != dispensable).for_each(|element| lighter.append(&element));
-    RawDocumentBuf::from_bytes(lighter.finish()).ok()
-}
-
-/// A document in the making.
-#[derive(Default)]
-pub(super) struct Document(Vec<u8>);
-
-impl Document {
-    pub(super) fn append(&mut self, element: &Element<'_>) {
-        self.0.push(element.kind);
-        self.0.extend_from_slice(element.name);
-        self.0.push(0);
-        self.0.extend_from_slice(element.value);
-    }
-
-    pub(super) fn finish(self) -> Vec<u8> {
-        let length = u32::try_from(self.0.len().saturating_add(5)).unwrap_or(u32::MAX);
-        [&length.to_le_bytes()[..], &self.0, &[0]].concat()
-    }
+    document::without(body, |name| name == dispensable).ok()
 }
 
 /// A logical session as mongod compares and prints it.
@@ -262,30 +228,21 @@ fn write_uuid(formatter: &mut std::fmt::Formatter<'_>, bytes: &[u8]) -> std::fmt
     Ok(())
 }
 
-/// mongod's refusal of a name that occurs twice.
-pub(super) fn duplicate(path: &str) -> Refused {
-    let text = format!("BSON field '{path}' is a duplicate field");
-    Refused::Error(CommandError::new(ErrorCode::Location(40413), text))
-}
-
 /// mongod's refusal of somebody else's session.
 pub(super) fn not_theirs() -> Refused {
-    let text = "Unauthorized to set user digest in LogicalSessionId";
-    Refused::Error(CommandError::new(ErrorCode::Unauthorized, text))
+    error(ErrorCode::Unauthorized, "Unauthorized to set user digest in LogicalSessionId")
 }
 
 fn wrong_length(length: usize) -> Refused {
-    let text = format!("Unsupported SHA256Block hash length: {length}");
-    Refused::Error(CommandError::new(ErrorCode::UnsupportedFormat, text))
+    error(ErrorCode::UnsupportedFormat, format!("Unsupported SHA256Block hash length: {length}"))
 }
 
 #[cfg(test)]
 mod tests {
     use bson::{Binary, rawdoc, spec::BinarySubtype};
 
-    use super::super::{Permit, Subject, authorize, cursors::Cursors, request::Request, request::Sequences, testing};
+    use super::super::{Permit, Subject, authorize, cursors::Cursors, request::Sequences, testing};
     use super::*;
-    use crate::wire::command::{Command, Protocol};
 
     fn uid(byte: u8) -> Binary {
         Binary { subtype: BinarySubtype::Generic, bytes: vec![byte; 32] }
@@ -293,10 +250,7 @@ mod tests {
 
     /// What a member's command becomes, or the text of the refusal.
     fn sent_by(permit: Permit, body: &RawDocumentBuf) -> Result<Option<RawDocumentBuf>, String> {
-        let name = body.iter().next().unwrap().unwrap().0;
-        let command = Command { name: name.as_str(), database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
-        let request = Request { command, canonical_name: command.name, sequences: Sequences::None };
-        match authorize(permit, &request, &Cursors::default(), 0) {
+        match authorize(permit, &testing::request("app", body, Sequences::None), &Cursors::default(), 0) {
             Ok(allowed) => {
                 let digest = *allowed.digest().unwrap();
                 Ok(allowed.rewrite().apply(body.as_bytes(), &digest).map(|bytes| RawDocumentBuf::from_bytes(bytes).unwrap()))
@@ -367,8 +321,7 @@ mod tests {
     fn a_message_that_the_user_makes_too_long_gives_up_what_it_can_do_without() {
         let most = usize::try_from(crate::wire::MAX_MESSAGE_SIZE).unwrap();
         let fitted = |body: &RawDocumentBuf, size: usize| {
-            let command = Command { name: "insert", database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
-            let request = Request { command, canonical_name: "insert", sequences: Sequences::Unread };
+            let request = testing::request("app", body, Sequences::Unread);
             let allowed = authorize(testing::member(), &request, &Cursors::default(), 0).unwrap();
             let fitted = allowed.fitted(body, size)?;
             let digest = *fitted.digest().unwrap();

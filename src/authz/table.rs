@@ -9,7 +9,9 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::LazyLock;
 
 use super::action::Action::{self, *};
-use super::rules::{Rule, aggregate, cluster, collections, cursors, listing, operations, read, roles, sessions, users, write};
+use super::rules::{
+    Rule, aggregate, apply_ops, cluster, collections, cursors, listing, operations, read, rename, roles, sessions, users, write,
+};
 use Needs::{
     AnyNormal, AnyResource, By, Cluster, Collection, CollectionOrDatabase, CollectionOrUuid, Database, Namespace, Nothing,
 };
@@ -136,6 +138,12 @@ pub fn changes_users(canonical_name: &str) -> bool {
     find(canonical_name).is_some_and(|row| row.changes_users)
 }
 
+/// Whether the command changes or removes documents of collections that it names itself, or whole collections.
+pub(super) fn writes_collections(canonical_name: &str) -> bool {
+    const WRITING: [&str; 7] = ["delete", "drop", "dropDatabase", "findAndModify", "insert", "renameCollection", "update"];
+    WRITING.contains(&canonical_name)
+}
+
 /// Whether the reply to this command may hold a cursor that is open from then on: yes, if nothing is known of it.
 #[must_use]
 pub fn opens_cursor(canonical_name: &str) -> bool {
@@ -229,7 +237,7 @@ pub const TABLE: &[Row] = &[
     row("abortTransaction", Nothing),
     row("aggregate", By(aggregate::aggregate)).opens_cursor().asked_of_everybody(),
     row("appendOplogNote", Cluster(AppendOplogNote)),
-    row("applyOps", By(write::apply_ops)).changes_users(),
+    row("applyOps", By(apply_ops::apply_ops)).changes_users(),
     row("authenticate", Nothing),
     row("autoSplitVector", Cluster(SplitVector)),
     row("availableQueryOptions", Nothing),
@@ -338,7 +346,7 @@ pub const TABLE: &[Row] = &[
     row("recipientSyncData", Cluster(RunTenantMigration)),
     row("recipientVoteImportedFiles", Cluster(Internal)),
     row("refreshSessions", By(sessions::refresh_sessions)).asked_of_everybody(),
-    row("renameCollection", By(collections::rename_collection)),
+    row("renameCollection", By(rename::rename_collection)),
     row("replSetAbortPrimaryCatchUp", Cluster(ReplSetStateChange)),
     row("replSetFreeze", Cluster(ReplSetStateChange)),
     row("replSetGetConfig", Cluster(ReplSetGetConfig)),

@@ -6,6 +6,7 @@ use bson::raw::{RawArrayBuf, RawDocument, RawDocumentBuf};
 use bson::rawdoc;
 
 use super::cursors::Cursors;
+use super::document::Writer;
 use super::grants::Held;
 use super::principal::Principal;
 use super::privileges::Privileges;
@@ -14,7 +15,7 @@ use super::rules::Granted;
 use super::table::canonical_name;
 use super::{Permit, Refused, Subject};
 use crate::names::UserName;
-use crate::wire::command::{Command, Protocol};
+use crate::wire::command::Command;
 use crate::wire::element::{Elements, kind};
 
 /// A resource from its text: `any`, `cluster`, or `db.collection`, where each part may be empty.
@@ -49,13 +50,15 @@ pub(crate) fn member() -> Permit {
     Permit { subject: Subject::Authenticated(Arc::new(Principal::member())) }
 }
 
+/// A command as rules see it; its first field names it.
+pub(crate) fn request<'a>(database: &'a str, body: &'a RawDocument, sequences: Sequences<'a>) -> Request<'a> {
+    let name = body.iter().next().and_then(Result::ok).map_or("", |(name, _)| name.as_str());
+    Request { command: Command::new(name, database, body), canonical_name: canonical_name(name), sequences }
+}
+
 /// Judges a command and says `ok`, `13`, or code and text of mongod's error.
 pub(crate) fn verdict(user: &Principal, database: &str, body: &RawDocumentBuf) -> String {
-    let name = body.iter().next().unwrap().unwrap().0;
-    let command = Command { name: name.as_str(), database, body, protocol: Protocol::Message, exhaust_allowed: false };
-    let canonical_name = canonical_name(command.name);
-    let request = Request { command, canonical_name, sequences: Sequences::None };
-    match super::judge_held(&request, Held::new(user, &Cursors::default())) {
+    match judged(user, database, body, Sequences::None) {
         Ok(Granted::AsIs) => "ok".to_owned(),
         Ok(Granted::Rewritten(_)) => "rewritten".to_owned(),
         Err(Refused::NotAuthorized) => "13".to_owned(),
@@ -83,28 +86,20 @@ pub(crate) fn rewritten(user: &Principal, database: &str, body: &RawDocumentBuf)
 
 /// Judges a command with its document sequences.
 pub(crate) fn judged(user: &Principal, database: &str, body: &RawDocument, sequences: Sequences<'_>) -> Result<Granted, Refused> {
-    let name = body.iter().next().and_then(Result::ok).map_or("", |(name, _)| name.as_str());
-    let command = Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false };
-    let request = Request { command, canonical_name: canonical_name(name), sequences };
-    super::judge_held(&request, Held::new(user, &Cursors::default()))
+    super::judge_held(&request(database, body, sequences), Held::new(user, &Cursors::default()))
 }
 
 /// A document from text in which fields may stand twice: a name ends at its `#`.
 pub(crate) fn twice(document: &RawDocument) -> RawDocumentBuf {
-    let mut bytes = vec![0; 4];
+    let mut writer = Writer::with_room_for(document.as_bytes());
     for element in Elements::of(document.as_bytes()) {
         let name = element.name.split(|byte| *byte == b'#').next().unwrap();
-        bytes.push(element.kind);
-        bytes.extend_from_slice(name);
-        bytes.push(0);
         if matches!(element.kind, kind::OBJECT | kind::ARRAY) {
-            bytes.extend_from_slice(twice(RawDocument::from_bytes(element.value).unwrap()).as_bytes());
+            let inner = twice(RawDocument::from_bytes(element.value).unwrap());
+            writer.push(element.kind, name, inner.as_bytes());
         } else {
-            bytes.extend_from_slice(element.value);
+            writer.push(element.kind, name, element.value);
         }
     }
-    bytes.push(0);
-    let length = i32::try_from(bytes.len()).unwrap().to_le_bytes();
-    bytes[..4].copy_from_slice(&length);
-    RawDocumentBuf::from_bytes(bytes).unwrap()
+    writer.finish().unwrap()
 }

@@ -6,7 +6,7 @@ mod reference;
 use bson::raw::{CString, RawBson, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::testing::{assert_verdicts, user, verdict};
+use super::testing::{assert_verdicts, request, user, verdict};
 use super::*;
 
 #[test]
@@ -39,17 +39,7 @@ fn nobody_without_privileges_may_do_more_than_was_measured() {
 fn somebody_without_a_name_is_judged_by_the_localhost_exception() {
     let permit = || Permit { subject: Subject::LocalhostException };
     let judged = |database: &str, body: &RawDocumentBuf| {
-        let name = body.iter().next().unwrap().unwrap().0;
-        let command = crate::wire::command::Command {
-            name: name.as_str(),
-            database,
-            body,
-            protocol: crate::wire::command::Protocol::Message,
-            exhaust_allowed: false,
-        };
-        let canonical_name = table::canonical_name(command.name);
-        let request = Request { command, canonical_name, sequences: request::Sequences::None };
-        authorize(permit(), &request, &Cursors::default(), 0).is_ok()
+        authorize(permit(), &request(database, body, request::Sequences::None), &Cursors::default(), 0).is_ok()
     };
     let create = rawdoc! { "createUser": "root", "pwd": "p", "roles": ["root"] };
     assert!(judged("admin", &create));
@@ -113,4 +103,38 @@ fn a_collection_given_by_its_uuid_may_be_any_and_needs_the_action_on_everything(
         &[("listIndexes@any", "13"), ("useUUID@cluster", "13"), ("useUUID@cluster listIndexes@any", "ok")],
     );
     assert_verdicts("app", &body, &[("useUUID@cluster listIndexes@app", "13"), ("useUUID@cluster listIndexes@", "13")]);
+}
+
+#[test]
+fn what_writes_to_the_collections_of_users_counts_as_administration_of_users() {
+    let changes = |body: &RawDocument, database: &str| changes_users(&request(database, body, request::Sequences::Unread));
+    let uuid = bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: vec![7; 16] };
+    for (body, database, expected) in [
+        (rawdoc! { "createUser": "x" }, "app", true),
+        (rawdoc! { "insert": "system.users" }, "admin", true),
+        (rawdoc! { "update": "system.roles" }, "admin", true),
+        (rawdoc! { "delete": "system.users" }, "admin", true),
+        (rawdoc! { "delete": uuid }, "admin", true),
+        (rawdoc! { "findAndModify": "system.users" }, "admin", true),
+        (rawdoc! { "drop": "system.users" }, "admin", true),
+        (rawdoc! { "dropDatabase": 1 }, "admin", true),
+        (rawdoc! { "renameCollection": "app.x", "to": "admin.system.users" }, "admin", true),
+        (rawdoc! { "insert": "t" }, "admin", false),
+        (rawdoc! { "find": "system.users" }, "admin", false),
+        (rawdoc! { "insert": "system.users" }, "app", false),
+        (rawdoc! { "dropDatabase": 1 }, "app", false),
+    ] {
+        assert_eq!(changes(&body, database), expected, "{body:?} on {database}");
+    }
+}
+
+#[test]
+fn the_localhost_exception_has_neither_sessions_nor_cursors() {
+    let refused = |body: &RawDocument| {
+        let request = request("admin", body, request::Sequences::None);
+        authorize(Permit { subject: Subject::LocalhostException }, &request, &Cursors::default(), 0).unwrap_err()
+    };
+    assert!(matches!(refused(&rawdoc! { "getMore": 5_i64, "collection": "t" }), Refused::NotAuthorized));
+    let Refused::Error(error) = refused(&rawdoc! { "startSession": 1 }) else { panic!("no error") };
+    assert_eq!(error.to_string(), "Unauthorized: there are no users authenticated");
 }

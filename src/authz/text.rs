@@ -66,13 +66,12 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::wire::command::Protocol;
 
     fn refused(body: &RawDocument) -> CommandError {
         let first = body.iter_elements().next().unwrap().unwrap();
         let database = body.get_str("$db").unwrap_or("admin");
         let name = first.key().as_str();
-        not_authorized(&Command { name, database, body, protocol: Protocol::Message, exhaust_allowed: false })
+        not_authorized(&Command::new(name, database, body))
     }
 
     fn document_of(elements: &[u8]) -> RawDocumentBuf {
@@ -161,9 +160,7 @@ mod tests {
                 elements.extend(value);
             }
             let body = document_of(&elements);
-            let command =
-                Command { name: "find", database: "app", body: &body, protocol: Protocol::Message, exhaust_allowed: false };
-            let error = not_authorized(&command);
+            let error = not_authorized(&Command::new("find", "app", &body));
             let is_begun = error.errmsg().starts_with("not authorized on app to execute command { find: \"x\"");
             prop_assert!(is_begun, "{}", error);
         }

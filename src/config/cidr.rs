@@ -34,6 +34,12 @@ pub enum CidrError {
 }
 
 impl Cidr {
+    /// Whether it is a range of IPv6 addresses.
+    #[must_use]
+    pub const fn is_v6(&self) -> bool {
+        self.v6
+    }
+
     /// Whether the address is in the range. An IPv4 address that came as an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address; it is in
     /// no range of IPv6 addresses but one of such addresses alone, so that `::/0` lets no IPv4 client in.
     #[must_use]

@@ -15,8 +15,8 @@ mod replies;
 mod request;
 
 pub(crate) use aside::aside;
-pub use replies::{Observer, replies};
-pub use request::{forward, forward_whole};
+pub use replies::{Arrived, Observer, reply};
+pub use request::{Rest, finish, forward, forward_whole};
 
 use std::io;
 

@@ -25,39 +25,47 @@ pub trait Observer: Send {
     fn passes(&mut self, bytes: &[u8]);
 }
 
-/// Passes replies on until it is the client's turn again, and returns how many bytes they had. `observer` sees them.
+/// A reply that was passed on.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived {
+    /// How many bytes it had.
+    pub moved: u64,
+    /// Whether another follows without being asked for.
+    pub more: bool,
+}
+
+/// Passes a reply on. `observer` sees it. `to` is the number of the request that it has to answer; `None` for one that follows
+/// another reply.
 ///
 /// While a reply is due the client is watched: when it goes, the upstream connection is to be closed at once, so that mongod
 /// interrupts the operation.
 ///
 /// # Errors
 /// Either side ends, or the upstream sends no reply.
-pub async fn replies(
+pub async fn reply(
     client: &mut Channel,
     upstream: &mut Channel,
+    to: Option<i32>,
     form: ReplyForm,
     observer: &mut impl Observer,
-) -> Result<u64, RelayError> {
-    let mut moved = 0_u64;
-    loop {
-        let (header, more) = await_head(client, upstream).await?;
-        observer.arrived();
-        let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
-        if form.compressor.is_some() {
-            Box::pin(whole(client, upstream, form, header, observer)).await?;
-        } else if form.checksum && header.opcode == opcode::MSG {
-            Box::pin(with_checksum(client, upstream, header, observer)).await?;
-        } else {
-            let watches = observer.watches();
-            let mut seen = |bytes: &[u8]| observer.passes(bytes);
-            let seen: Option<Seen<'_>> = if watches { Some(&mut seen) } else { None };
-            copy(upstream, client, length, seen).await.map_err(Broken::on_the_way_back)?;
-        }
-        moved = moved.saturating_add(u64::from(header.message_length));
-        if !more {
-            return Ok(moved);
-        }
+) -> Result<Arrived, RelayError> {
+    let (header, more) = await_head(client, upstream).await?;
+    if to.is_some_and(|request| request != header.response_to) {
+        return Err(RelayError::Protocol(format!("a reply to request {}, which was not asked", header.response_to)));
     }
+    observer.arrived();
+    let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
+    if form.compressor.is_some() {
+        Box::pin(whole(client, upstream, form, header, observer)).await?;
+    } else if form.checksum && header.opcode == opcode::MSG {
+        Box::pin(with_checksum(client, upstream, header, observer)).await?;
+    } else {
+        let watches = observer.watches();
+        let mut seen = |bytes: &[u8]| observer.passes(bytes);
+        let seen: Option<Seen<'_>> = if watches { Some(&mut seen) } else { None };
+        copy(upstream, client, length, seen).await.map_err(Broken::on_the_way_back)?;
+    }
+    Ok(Arrived { moved: u64::from(header.message_length), more })
 }
 
 /// Waits until header and flags of a reply are there; tells whether another reply follows it.

@@ -1,7 +1,7 @@
 //! The client's message on its way to the upstream.
 
 use super::RelayError;
-use super::copy::{Broken, copy};
+use super::copy::{Broken, copy, copy_until_rest_is_there};
 use super::head::{self, HEAD_LEN};
 use crate::authz::Allowed;
 use crate::authz::rewrite::{Rewrite, Splice, lengthen};
@@ -12,8 +12,22 @@ use crate::wire::checksum::{CHECKSUM_LEN, Checksum};
 use crate::wire::head::body_range;
 use crate::wire::header::{HEADER_LEN, Header};
 
-/// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives. `checksum`: whether it ends in one;
-/// then it must not be one that is changed on the way. Its body has to be there.
+/// The end of a message, which is there and was not sent yet: without it the upstream does nothing.
+#[derive(Debug)]
+#[must_use = "the upstream stands inside a message"]
+pub struct Rest {
+    /// How many bytes are to be sent.
+    length: usize,
+    /// How many bytes behind them are not.
+    behind: usize,
+    /// How many bytes the message has for the upstream.
+    total: usize,
+    /// Whether the client was waited for, and things may have changed since the message was judged.
+    pub was_late: bool,
+}
+
+/// Sends the message that begins in `client`'s incoming bytes to the upstream, as it arrives, but for its end. `checksum`: whether
+/// it ends in one; then it must not be one that is changed on the way. Its body has to be there.
 ///
 /// # Errors
 /// Either side ends, or the checksum is wrong; then the upstream was not given the whole message.
@@ -23,19 +37,34 @@ pub async fn forward(
     upstream: &mut Channel,
     header: Header,
     checksum: bool,
-) -> Result<u64, RelayError> {
+) -> Result<Rest, RelayError> {
     let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;
+    let was_late = client.incoming.len() < length;
     if checksum {
         if !matches!(allowed.rewrite(), Rewrite::None) {
             return Err(RelayError::Protocol("a message with a checksum was to be changed on the way".to_owned()));
         }
         Box::pin(without_checksum(client, upstream, header, length)).await?;
-        return Ok(u64::from(header.message_length));
+        return Ok(Rest { length: 1, behind: CHECKSUM_LEN, total: length, was_late });
     }
-    let length = change(&mut client.incoming, length, &allowed)
+    let total = change(&mut client.incoming, length, &allowed)
         .ok_or_else(|| RelayError::Protocol("a message that was to be changed has no body".to_owned()))?;
-    copy(client, upstream, length, None).await.map_err(Broken::on_the_way_out)?;
-    Ok(u64::try_from(length).unwrap_or(u64::MAX))
+    let length = if was_late {
+        Box::pin(copy_until_rest_is_there(client, upstream, total)).await.map_err(Broken::on_the_way_out)?
+    } else {
+        total
+    };
+    Ok(Rest { length, behind: 0, total, was_late })
+}
+
+/// Sends the end of a message; gives how many bytes the whole had.
+///
+/// # Errors
+/// The upstream ends.
+pub async fn finish(rest: Rest, client: &mut Channel, upstream: &mut Channel) -> Result<u64, RelayError> {
+    copy(client, upstream, rest.length, None).await.map_err(Broken::on_the_way_out)?;
+    client.incoming.consume(rest.behind);
+    Ok(u64::try_from(rest.total).unwrap_or(u64::MAX))
 }
 
 /// Changes a message of `length` bytes whose beginning is there; gives its new length.
@@ -98,8 +127,8 @@ impl Broken {
     }
 }
 
-/// Verifies the checksum on the way and sends the message without it. The last byte is held back until the checksum is known to be
-/// right, so that the upstream never has a whole message that is wrong.
+/// Verifies the checksum on the way and sends the message without it. The last byte is held back, so that the upstream never has a
+/// whole message that is wrong.
 async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: Header, length: usize) -> Result<(), RelayError> {
     client.fill_to(HEAD_LEN).await.map_err(RelayError::Client)?;
     let mut checksum = Checksum::new();
@@ -117,8 +146,7 @@ async fn without_checksum(client: &mut Channel, upstream: &mut Channel, header: 
     if checksum.finish() != u32::from_le_bytes([a, b, c, d]) {
         return Err(RelayError::Checksum);
     }
-    client.incoming.consume(1 + CHECKSUM_LEN);
-    upstream.write(&[last]).await.map_err(RelayError::Upstream)
+    Ok(())
 }
 
 #[cfg(test)]

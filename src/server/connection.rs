@@ -24,6 +24,7 @@ use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
 use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
 use crate::upstream::connection::Connection;
+use crate::upstream::users::Generation;
 use crate::upstream::{UpstreamError, suspicion};
 use crate::wire::CloseReason;
 use crate::x509::peer::PeerIdentity;
@@ -55,6 +56,9 @@ pub(super) enum End {
     /// A forward failed.
     #[error(transparent)]
     Relay(#[from] RelayError),
+    /// The user was dropped or changed, or a reload changed the rules, in the middle of a message or between two replies.
+    #[error("what was allowed when it began is not any more: the user or the configuration has changed")]
+    NoLongerAllowed,
     /// doorward stops.
     #[error("doorward is shutting down")]
     Draining,
@@ -67,6 +71,7 @@ impl End {
             Self::ClientLeft | Self::Client(_) | Self::Relay(RelayError::Client(_)) => None,
             Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => Some("message"),
             Self::HandshakeTimeout(_) => Some("handshake_timeout"),
+            Self::NoLongerAllowed => Some("no_longer_allowed"),
             Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => Some("upstream"),
             Self::Draining => Some("draining"),
         }
@@ -85,6 +90,7 @@ impl End {
             }
             Self::HandshakeTimeout(_) => ErrorCode::NetworkInterfaceExceededTimeLimit,
             Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => ErrorCode::HostUnreachable,
+            Self::NoLongerAllowed => ErrorCode::Unauthorized,
             Self::Draining => ErrorCode::ShutdownInProgress,
             Self::ClientLeft | Self::Client(_) => ErrorCode::SocketException,
         }
@@ -100,7 +106,7 @@ pub(super) struct ClientConnection<'a> {
     pub(super) surroundings: Surroundings<'a>,
     pub(super) session: Session,
     /// What the user store's generation was when the session's user was last looked at.
-    pub(super) users_generation: u64,
+    pub(super) users_generation: Generation,
     /// The command whose reply is watched.
     pub(super) origin: Box<Origin>,
     /// Opened at the first forward.

@@ -92,6 +92,13 @@ pub(crate) struct Server {
     read_settings: ReadSettings,
 }
 
+impl Server {
+    /// Does this at every front. Users that change through one are the same ones at all members of a replica set.
+    fn each_front(&self, does: impl Fn(&Front)) {
+        self.fronts.iter().for_each(|front| does(front));
+    }
+}
+
 /// Runs doorward until it is told to stop, and drains it.
 ///
 /// # Errors

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use bson::raw::RawDocument;
 
+use super::Server;
 use crate::authz::cursors::{Cursors, Opened};
 use crate::authz::principal::Principal;
 use crate::authz::rules::cursors as rules;
 use crate::authz::{Allowed, Subject, table};
 use crate::error::ErrorCode;
 use crate::relay::Observer;
-use crate::upstream::users::UserStore;
-use crate::wire::command::{Command, Protocol};
+use crate::wire::command::Command;
 use crate::wire::reply_cursor::ReplyCursor;
 
 /// What the reply to a command tells of cursors. The command itself is beside it, in [`Origin`].
@@ -58,10 +58,11 @@ impl Origin {
 
     fn command(&self) -> Option<Command<'_>> {
         let body = RawDocument::from_bytes(&self.body).ok()?;
-        Some(Command { name: &self.command, database: &self.database, body, protocol: Protocol::Message, exhaust_allowed: false })
+        Some(Command::new(&self.command, &self.database, body))
     }
 
-    fn rest(&mut self) {
+    /// Gives back what was needed for one command.
+    pub(super) fn rest(&mut self) {
         self.watch = CursorWatch::Nothing;
         if self.body.capacity() > KEPT {
             self.body = Vec::new();
@@ -93,7 +94,7 @@ impl Origin {
 
 /// Looks at the replies to one command.
 pub(super) struct AfterCommand<'a> {
-    pub(super) users: &'a UserStore,
+    pub(super) server: &'a Server,
     pub(super) changes_users: bool,
     pub(super) cursors: &'a Cursors,
     pub(super) origin: &'a mut Origin,
@@ -102,7 +103,7 @@ pub(super) struct AfterCommand<'a> {
 impl Observer for AfterCommand<'_> {
     fn arrived(&mut self) {
         if self.changes_users {
-            self.users.forget();
+            self.server.each_front(|front| front.users.forget());
         }
         self.origin.reply = ReplyCursor::new();
         if let CursorWatch::Kills(ids) = &self.origin.watch {
@@ -137,11 +138,5 @@ impl Observer for AfterCommand<'_> {
             }
             CursorWatch::Nothing | CursorWatch::Kills(_) => {}
         }
-    }
-}
-
-impl Drop for AfterCommand<'_> {
-    fn drop(&mut self) {
-        self.origin.rest();
     }
 }

@@ -63,7 +63,7 @@ pub enum Event {
         /// For whom.
         user: UserName,
     },
-    /// The client logged out (LOG 5626600).
+    /// The client logged out.
     LoggedOut {
         /// Who.
         user: UserName,

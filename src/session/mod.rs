@@ -208,6 +208,7 @@ impl Session {
             "saslStart" => {
                 sasl::user_wanted(command.body, command.database, context).into_iter().map(UserRequest::from).collect()
             }
+            "saslContinue" => self.conversation.user_wanted().cloned().map(UserRequest::from).into_iter().collect(),
             "authenticate" => x509::user_wanted(command.body, context).into_iter().collect(),
             "connectionStatus" => self.state.stored_user().into_iter().cloned().collect(),
             _ => Vec::new(),

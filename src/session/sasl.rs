@@ -14,7 +14,7 @@ use bson::{Binary, rawdoc, spec::BinarySubtype};
 use super::arguments::{Field, Kind, Unknown, check_command};
 use super::event::Event;
 use super::policy::MONGODB_X509;
-use super::users::{UserLookup, UserRecord};
+use super::users::UserLookup;
 use super::values::{document, element, text, value};
 use super::{Context, Evidence, Request, Session, commands};
 use crate::error::{CommandError, ErrorCode};
@@ -60,12 +60,24 @@ pub(super) enum Conversation {
     AwaitEmpty { proof: Proof, attempt: Attempt },
 }
 
+impl Conversation {
+    /// Whose record the next `saslContinue` needs, of a decoy as of a user; `None` outside a conversation, and for `__system`.
+    pub(super) fn user_wanted(&self) -> Option<&UserName> {
+        match self {
+            Self::AwaitClientFinal { attempt, .. } | Self::AwaitEmpty { attempt, .. } => {
+                Some(&attempt.user).filter(|user| !user.is_system())
+            }
+            Self::None | Self::Asked(_) => None,
+        }
+    }
+}
+
 /// Who is trying to authenticate, and how.
 pub(super) struct Attempt {
     user: UserName,
     mechanism: Mechanism,
-    /// The user's record; `None` for `__system`, for a decoy.
-    record: Option<Arc<UserRecord>>,
+    /// Whether the store has the user; it has neither `__system` nor a decoy.
+    is_known: bool,
     speculative: bool,
 }
 
@@ -75,8 +87,8 @@ struct Payload {
     as_text: bool,
 }
 
-/// The credentials that a proof is tried against, and the record that they come from.
-type Known = (Vec<Arc<Credential>>, Option<Arc<UserRecord>>);
+/// The credentials that a proof is tried against, and whether they are a user's.
+type Known = (Vec<Arc<Credential>>, bool);
 
 /// A failure: what the client gets, and why.
 struct Failure {
@@ -170,7 +182,7 @@ fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, conte
         if !context.policy.accepts_keyfile_members() {
             return Err(ScramError::DisallowedForCluster);
         }
-        return Ok((context.policy.system_credentials.clone(), None));
+        return Ok((context.policy.system_credentials.clone(), false));
     }
     if !context.policy.is_enabled(mechanism.name()) {
         return Err(ScramError::MechanismDisabled(mechanism));
@@ -181,11 +193,11 @@ fn credentials(first: &ClientFirst, user: &UserName, mechanism: Mechanism, conte
         .decoy_secret
         .as_ref()
         .map(|secret| Arc::new(decoy(secret, mechanism, user, context.policy.iteration_count(mechanism))));
-    let unknown = |error| decoy.map_or(Err(error), |decoy| Ok((vec![decoy], None)));
+    let unknown = |error| decoy.map_or(Err(error), |decoy| Ok((vec![decoy], false)));
     match context.user(&user.clone().into()) {
         // A name that is not UTF-8 is nobody's; `user` holds it with replacement characters, which could be somebody's.
         UserLookup::Found(record) if first.user_name().is_some() => match record.credential(mechanism) {
-            Some(credential) => Ok((vec![Arc::clone(credential)], Some(record))),
+            Some(credential) => Ok((vec![Arc::clone(credential)], true)),
             None => unknown(ScramError::NoCredential(mechanism)),
         },
         _ => unknown(ScramError::user_not_found(first.user(), user.database.clone())),
@@ -239,11 +251,11 @@ impl Session {
         let skip_empty_exchange = skip_empty_exchange(body)?;
         let first = first?;
         let user = user.unwrap_or_else(|| UserName::new("", database));
-        let (credentials, record) = credentials(&first, &user, mechanism, context)?;
+        let (credentials, is_known) = credentials(&first, &user, mechanism, context)?;
         let (await_client_final, challenge) = first.challenge(credentials, (context.nonce)());
         self.conversation = Conversation::AwaitClientFinal {
             await_client_final: Box::new(await_client_final),
-            attempt: Attempt { user, mechanism, record, speculative },
+            attempt: Attempt { user, mechanism, is_known, speculative },
             skip_empty_exchange,
         };
         Ok(challenge)
@@ -295,9 +307,16 @@ impl Session {
         context: &Context<'_>,
         events: &mut Vec<Event>,
     ) -> Result<(), CommandError> {
-        let result = match (&attempt.record, attempt.user.is_system()) {
-            (None, true) => self.admit_member(Evidence::Scram(proof), is_strict, context, events),
-            (Some(record), false) => self.admit_user(Evidence::Scram(proof), record, is_strict, context, events),
+        let result = match (attempt.is_known, attempt.user.is_system()) {
+            (false, true) => self.admit_member(Evidence::Scram(proof), is_strict, context, events),
+            // As the user is now: it may have been dropped, or have lost its roles, since the conversation began.
+            (true, false) => match context.user(&attempt.user.clone().into()) {
+                UserLookup::Found(record) => self.admit_user(Evidence::Scram(proof), &record, is_strict, context, events),
+                UserLookup::NotFound => {
+                    let text = format!("Could not find user \"{}\" for db \"{}\"", attempt.user.name, attempt.user.database);
+                    Err((CommandError::new(ErrorCode::UserNotFound, text), "the user was dropped meanwhile".to_owned()))
+                }
+            },
             // A decoy's proof is never right; should it ever be, nobody comes in.
             _ => Err((CommandError::authentication_failed(), "there is no such user".to_owned())),
         };

@@ -140,8 +140,12 @@ impl UserRecord {
     /// restriction names.
     #[must_use]
     pub fn may_connect(&self, client: Option<IpAddr>, server: Option<IpAddr>) -> bool {
+        // Here mongod takes no IPv4 address for an IPv6 one, not even in a range of such addresses.
+        let contains = |range: &Cidr, address: IpAddr| range.is_v6() == address.is_ipv6() && range.contains(address);
         let inside = |ranges: &Option<Vec<Cidr>>, address: Option<IpAddr>| {
-            ranges.as_ref().is_none_or(|ranges| address.is_some_and(|address| ranges.iter().any(|range| range.contains(address))))
+            ranges
+                .as_ref()
+                .is_none_or(|ranges| address.is_some_and(|address| ranges.iter().any(|range| contains(range, address))))
         };
         let is_met =
             |restriction: &Restriction| inside(&restriction.client_source, client) && inside(&restriction.server_address, server);
@@ -193,13 +197,14 @@ fn read_role(role: &RawDocument) -> Option<RoleName> {
 }
 
 /// The user's own set and the inherited ones. The fields have to be there: a store that was not asked for them must not open a
-/// door.
+/// door. A set that can not be understood, which mongod stores all the same, is met by nobody.
 fn read_all_restrictions(user: &RawDocument) -> Option<Vec<Vec<Restriction>>> {
-    let own = read_restrictions(value(user, "authenticationRestrictions")?.as_array()?)?;
+    let nowhere = || vec![Restriction { client_source: Some(Vec::new()), server_address: None }];
+    let read = |set: &RawArray| read_restrictions(set).unwrap_or_else(nowhere);
     let inherited = value(user, "inheritedAuthenticationRestrictions")?.as_array()?;
-    let mut sets = vec![own];
+    let mut sets = vec![read(value(user, "authenticationRestrictions")?.as_array()?)];
     for set in inherited {
-        sets.push(read_restrictions(set.ok()?.as_array()?)?);
+        sets.push(read(set.ok()?.as_array()?));
     }
     Some(sets)
 }
@@ -277,6 +282,31 @@ mod tests {
         });
         assert!(inherited.may_connect(local, local));
         assert!(!inherited.may_connect(far, local));
+    }
+
+    #[test]
+    fn restrictions_that_can_not_be_understood_are_met_by_nobody() {
+        let local: Option<IpAddr> = Some("127.0.0.1".parse().unwrap());
+        let record = restricted(&rawdoc! {
+            "authenticationRestrictions": [{ "clientSource": ["127.0.0.1"] }, { "clientSource": ["localhost"] }],
+            "inheritedAuthenticationRestrictions": [],
+        });
+        assert!(!record.may_connect(local, local) && !record.may_connect(None, None));
+    }
+
+    #[test]
+    fn an_ipv4_address_is_in_no_range_of_ipv6_addresses() {
+        let local: Option<IpAddr> = Some("127.0.0.1".parse().unwrap());
+        for (range, expected) in [("::/0", false), ("::ffff:127.0.0.1", false), ("::ffff:0:0/96", false), ("0.0.0.0/0", true)] {
+            for field in ["clientSource", "serverAddress"] {
+                let mut restriction = RawDocumentBuf::new();
+                restriction.append(bson::raw::CString::try_from(field).unwrap(), RawArrayBuf::from_iter([range]));
+                let record = restricted(
+                    &rawdoc! { "authenticationRestrictions": [restriction], "inheritedAuthenticationRestrictions": [] },
+                );
+                assert_eq!(record.may_connect(local, local), expected, "{field} {range}");
+            }
+        }
     }
 
     #[test]

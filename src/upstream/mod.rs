@@ -8,6 +8,8 @@ pub mod roles;
 pub mod suspicion;
 pub mod users;
 
+use std::time::Duration;
+
 use bson::raw::{RawDocument, RawDocumentBuf};
 
 use crate::error::CommandError;
@@ -41,6 +43,13 @@ pub enum UpstreamError {
         /// Code and text of the answer.
         error: CommandError,
     },
+}
+
+impl UpstreamError {
+    /// It said nothing for so long.
+    fn silent(limit: Duration) -> Self {
+        Self::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))
+    }
 }
 
 /// What doorward says of itself on a connection of its own.

@@ -139,7 +139,7 @@ async fn patiently<T>(work: impl Future<Output = Result<T, UpstreamError>>) -> R
     let limit = Duration::from_millis(MAX_AWAIT_MS.unsigned_abs()) + PATIENCE;
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
-        Err(_elapsed) => Err(UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))),
+        Err(_elapsed) => Err(UpstreamError::silent(limit)),
     }
 }
 

@@ -14,9 +14,7 @@ use super::{UpstreamError, of_any_member, own_metadata};
 /// The upstream can not be asked, or refuses.
 pub async fn definitions(connector: &Connector, databases: &[String]) -> Result<Vec<RawDocumentBuf>, UpstreamError> {
     let limit = connector.time_limit();
-    tokio::time::timeout(limit, ask(connector, databases))
-        .await
-        .map_err(|_elapsed| UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX)))?
+    tokio::time::timeout(limit, ask(connector, databases)).await.map_err(|_elapsed| UpstreamError::silent(limit))?
 }
 
 async fn ask(connector: &Connector, databases: &[String]) -> Result<Vec<RawDocumentBuf>, UpstreamError> {

@@ -20,6 +20,13 @@ use crate::session::{UserLookup, UserRecord, UserRequest};
 /// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
 const MOST_USERS: usize = 10_000;
 
+/// How long somebody waits at most before what may have changed unseen is forgotten.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How often users were forgotten, and the number of the period.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generation(u64, u64);
+
 /// Asks the upstream for users.
 pub struct UserStore {
     /// In seconds; a reload may change it.
@@ -29,7 +36,9 @@ pub struct UserStore {
     forgotten: AtomicU64,
     /// Whether the upstream was ever seen to have a user or a role.
     has_somebody: AtomicBool,
-    /// Where the periods are counted from.
+    /// When users are forgotten again, in milliseconds; 0 is never.
+    again: AtomicU64,
+    /// Where periods and moments are counted from.
     since: Instant,
     /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
     connection: tokio::sync::Mutex<Option<Connection>>,
@@ -44,6 +53,7 @@ impl UserStore {
             cache: Mutex::default(),
             forgotten: AtomicU64::new(0),
             has_somebody: AtomicBool::new(false),
+            again: AtomicU64::new(0),
             since: Instant::now(),
             connection: tokio::sync::Mutex::new(None),
         }
@@ -73,7 +83,7 @@ impl UserStore {
     async fn ask(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let limit = connector.time_limit();
         let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly)).await;
-        asked.map_err(|_elapsed| silent(limit))?
+        asked.map_err(|_elapsed| UpstreamError::silent(limit))?
     }
 
     async fn ask_in_turn(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
@@ -107,7 +117,7 @@ impl UserStore {
         }
         let limit = connector.time_limit();
         let asked = tokio::time::timeout(limit, self.ask_for_anybody(connector)).await;
-        let anybody = asked.map_err(|_elapsed| silent(limit))??;
+        let anybody = asked.map_err(|_elapsed| UpstreamError::silent(limit))??;
         self.has_somebody.fetch_or(anybody == Some(true), Ordering::AcqRel);
         Ok(anybody == Some(false))
     }
@@ -134,12 +144,24 @@ impl UserStore {
         self.forgotten.fetch_add(1, Ordering::Release);
     }
 
+    /// Forgets every user now and once more in a moment: something may change yet, and nobody will hear of it.
+    pub fn forget_again_soon(&self) {
+        self.forget();
+        let due = self.since.elapsed().saturating_add(SOON).as_millis();
+        self.again.store(u64::try_from(due).unwrap_or(u64::MAX), Ordering::Release);
+    }
+
     /// Changes whenever something about users may have changed: at each [`UserStore::forget`], and once in a period, for users may
     /// change elsewhere.
     #[must_use]
-    pub fn generation(&self) -> u64 {
-        let periods = self.since.elapsed().as_secs() / self.greatest_age().as_secs().max(1);
-        self.forgotten.load(Ordering::Acquire).wrapping_add(periods)
+    pub fn generation(&self) -> Generation {
+        let elapsed = self.since.elapsed();
+        let due = self.again.load(Ordering::Acquire);
+        let is_due = due != 0 && elapsed.as_millis() >= u128::from(due);
+        if is_due && self.again.compare_exchange(due, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            self.forget();
+        }
+        Generation(self.forgotten.load(Ordering::Acquire), elapsed.as_secs() / self.greatest_age().as_secs().max(1))
     }
 
     /// Changes the greatest age, in seconds.
@@ -154,16 +176,12 @@ impl UserStore {
     fn remembered(&self, user: &UserRequest) -> Option<Arc<UserRecord>> {
         let cache = self.lock();
         let (since, record) = cache.get(user)?;
-        (since.elapsed() <= self.greatest_age()).then(|| Arc::clone(record))
+        (since.elapsed() < self.greatest_age()).then(|| Arc::clone(record))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<UserRequest, (Instant, Arc<UserRecord>)>> {
         self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn silent(limit: Duration) -> UpstreamError {
-    UpstreamError::Silent(u32::try_from(limit.as_millis()).unwrap_or(u32::MAX))
 }
 
 /// Whether there is a user or a role; `None` when the upstream can not tell now.

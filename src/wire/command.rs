@@ -25,3 +25,11 @@ pub struct Command<'a> {
     /// `exhaustAllowed` (bit 16 of the flags of an `OP_MSG`).
     pub exhaust_allowed: bool,
 }
+
+impl<'a> Command<'a> {
+    /// The ordinary one: an `OP_MSG` that wants a single reply.
+    #[must_use]
+    pub const fn new(name: &'a str, database: &'a str, body: &'a RawDocument) -> Self {
+        Self { name, database, body, protocol: Protocol::Message, exhaust_allowed: false }
+    }
+}

@@ -7,7 +7,6 @@ use bson::rawdoc;
 
 use super::command::Protocol;
 use super::compressed::compress;
-use super::header::opcode;
 use super::message::{self, Flags};
 use super::request::{Envelope, Refusal};
 
@@ -68,15 +67,6 @@ impl Envelope {
         match self.compressor {
             Some(compressor) => compress(compressor, &message).unwrap_or(message),
             None => message,
-        }
-    }
-
-    /// The opcode of replies, before compression.
-    #[must_use]
-    pub const fn reply_opcode(&self) -> i32 {
-        match self.protocol {
-            Protocol::Message => opcode::MSG,
-            Protocol::Query => opcode::REPLY,
         }
     }
 }

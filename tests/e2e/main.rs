@@ -56,3 +56,5 @@ mod transcripts;
 mod transition;
 #[cfg(test)]
 mod upstream;
+#[cfg(test)]
+mod user_changes;

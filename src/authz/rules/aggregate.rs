@@ -6,16 +6,15 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.5 and 9, and measured on a mongod 6.0.5.
 
 use bson::raw::RawDocumentBuf;
-use bson::{Binary, rawdoc, spec::BinarySubtype};
+use bson::rawdoc;
 
+use super::Granted;
 use super::fields::{error, lenient, missing, of_body};
 use super::pipeline::{Own, Place, Walk};
-use super::{Granted, rewrite};
-use crate::authz::Refused;
 use crate::authz::grants::Grants;
-use crate::authz::namespace;
 use crate::authz::principal::Principal;
 use crate::authz::request::Request;
+use crate::authz::{Refused, document, namespace};
 use crate::error::ErrorCode;
 use crate::wire::element::{Element, kind};
 
@@ -32,7 +31,7 @@ pub(crate) fn aggregate(request: &Request<'_>, grants: &mut dyn Grants) -> Resul
             let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
             let pipeline = narrowed(&own, pipeline.value, principal)?;
             let body = request.body().as_bytes();
-            rewrite::with_field(body, b"pipeline", kind::ARRAY, pipeline.as_bytes()).map(Granted::Rewritten)
+            document::with_field(body, b"pipeline", kind::ARRAY, pipeline.as_bytes()).map(Granted::Rewritten)
         }
     }
 }
@@ -72,13 +71,13 @@ fn is_one(element: &Element<'_>) -> bool {
 fn narrowed(own: &Own<'_>, pipeline: &[u8], principal: &Principal) -> Result<RawDocumentBuf, Refused> {
     match own {
         Own::Operations { stage } => {
-            let only = rawdoc! { "$match": { "lsid.uid": digest(principal) } };
-            rewrite::with_first(pipeline, &[stage, only.as_bytes()])
+            let only = rawdoc! { "$match": { "lsid.uid": principal.uid() } };
+            document::with_first(pipeline, &[stage, only.as_bytes()])
         }
         Own::Sessions { name } => {
             let owner = principal.name();
             let only = rawdoc! { "users": [{ "user": owner.name.as_str(), "db": owner.database.as_str() }] };
-            let mut stage = rewrite::Writer::with_room_for(only.as_bytes());
+            let mut stage = document::Writer::with_room_for(only.as_bytes());
             stage.push(kind::OBJECT, name.as_bytes(), only.as_bytes());
             let stage = stage.finish()?;
             // A mongod without access control does not say whose a session is. In memory it is a text, in the collection a document.
@@ -87,12 +86,7 @@ fn narrowed(own: &Own<'_>, pipeline: &[u8], principal: &Principal) -> Result<Raw
                 "$listSessions" => rawdoc! { "$addFields": { "user": { "$literal": { "name": owner } } } },
                 _ => rawdoc! { "$addFields": { "user": { "$literal": owner } } },
             };
-            rewrite::with_first(pipeline, &[stage.as_bytes(), whose.as_bytes()])
+            document::with_first(pipeline, &[stage.as_bytes(), whose.as_bytes()])
         }
     }
-}
-
-/// The digest of the asker, as it stands in the `lsid` of its operations.
-pub(super) fn digest(principal: &Principal) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: principal.digest().to_vec() }
 }

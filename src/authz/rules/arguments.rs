@@ -3,12 +3,11 @@
 //! mongod reads all of them before it looks at privileges, and takes the first field of a name in some documents and the last in
 //! others; here a document that holds one of these names twice is refused. Source: measured on a mongod 6.0.5.
 
-use std::str;
-
+use super::fields::{error, missing, of_body, wrong_type};
 use crate::authz::Refused;
 use crate::authz::namespace::string;
 use crate::authz::request::Request;
-use crate::error::{CommandError, ErrorCode};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// A field of the command by its name.
@@ -16,14 +15,8 @@ use crate::wire::element::{Element, Elements, kind};
 /// # Errors
 /// mongod's own, if the body holds it twice.
 pub(super) fn field<'a>(request: &Request<'a>, name: &str) -> Result<Option<Element<'a>>, Refused> {
-    let mut named = Elements::of(request.body().as_bytes()).filter(|element| element.name == name.as_bytes());
-    let found = named.next();
-    match named.next() {
-        Some(_) => {
-            Err(error(ErrorCode::Location(40413), format!("BSON field 'APIParametersFromClient.{name}' is a duplicate field")))
-        }
-        None => Ok(found),
-    }
+    let [found] = of_body(request, [name.as_bytes()])?;
+    Ok(found)
 }
 
 /// A field of the command that holds a list; `None` if it is not there.
@@ -37,7 +30,7 @@ pub(super) fn list<'a>(request: &Request<'a>, name: &str) -> Result<Option<Eleme
         kind::NULL | kind::UNDEFINED => {
             Err(error(ErrorCode::Location(10065), format!("invalid parameter: expected an object ({name})")))
         }
-        _ => Err(wrong_type(request, name, &element, "array")),
+        _ => Err(wrong_type(request.canonical_name, name, &element, "type 'array'")),
     }
 }
 
@@ -46,10 +39,7 @@ pub(super) fn list<'a>(request: &Request<'a>, name: &str) -> Result<Option<Eleme
 /// # Errors
 /// mongod's own.
 pub(super) fn required_list<'a>(request: &Request<'a>, name: &str) -> Result<Elements<'a>, Refused> {
-    list(request, name)?.ok_or_else(|| {
-        let text = format!("BSON field '{}.{name}' is missing but a required field", request.canonical_name);
-        error(ErrorCode::Location(40414), text)
-    })
+    list(request, name)?.ok_or_else(|| missing(request.canonical_name, name))
 }
 
 /// As [`required_list`], of one that must not be empty.
@@ -62,13 +52,6 @@ pub(super) fn filled_list<'a>(request: &Request<'a>, name: &str) -> Result<Eleme
         return Ok(list);
     }
     Err(error(ErrorCode::BadValue, format!("{} command requires a non-empty \"{name}\" array", request.canonical_name)))
-}
-
-/// The error for a field of a wrong type.
-pub(super) fn wrong_type(request: &Request<'_>, name: &str, element: &Element<'_>, expected: &str) -> Refused {
-    let (command, found) = (request.canonical_name, kind::name(element.kind));
-    let text = format!("BSON field '{command}.{name}' is the wrong type '{found}', expected type '{expected}'");
-    error(ErrorCode::TypeMismatch, text)
 }
 
 /// What a name in a document is of.
@@ -103,7 +86,7 @@ impl Named {
 pub(super) fn role<'a>(request: &Request<'a>, element: &Element<'a>) -> Result<(&'a str, &'a str), Refused> {
     match element.kind {
         kind::STRING | kind::OBJECT => name(request, element, Named::Role),
-        _ => Err(error(ErrorCode::BadValue, "Role name must be either a document or string".to_owned())),
+        _ => Err(error(ErrorCode::BadValue, "Role name must be either a document or string")),
     }
 }
 
@@ -159,7 +142,7 @@ fn name_field<'a>(found: Option<Element<'a>>, of: Named, name: &str) -> Result<&
 pub(super) fn privilege_database<'a>(request: &Request<'_>, list: &str, element: &Element<'a>) -> Result<&'a str, Refused> {
     let Some(fields) = element.children().filter(|_| element.kind == kind::OBJECT) else {
         let name = format!("{list}.{}", String::from_utf8_lossy(element.name));
-        return Err(wrong_type(request, &name, element, "object"));
+        return Err(wrong_type(request.canonical_name, &name, element, "type 'object'"));
     };
     let (mut resource, mut actions) = (None, None);
     for field in fields {
@@ -207,11 +190,6 @@ fn resource_database<'a>(resource: &Element<'a>) -> Result<&'a str, Refused> {
     }
 }
 
-fn unparsed(text: &str) -> Refused {
-    error(ErrorCode::FailedToParse, text.to_owned())
-}
-
-/// One of mongod's own errors.
-pub(super) fn error(code: ErrorCode, text: String) -> Refused {
-    Refused::Error(CommandError::new(code, text))
+fn unparsed(text: &'static str) -> Refused {
+    error(ErrorCode::FailedToParse, text)
 }

@@ -2,7 +2,8 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 9.
 
-use super::arguments::{error, field, wrong_type};
+use super::arguments::field;
+use super::fields::{error, truthy, wrong_type};
 use super::{Granted, need};
 use crate::authz::Refused;
 use crate::authz::action::Action;
@@ -15,13 +16,8 @@ use crate::wire::element::kind;
 
 /// `features`: nothing, but `oidReset` where it is asked for.
 pub(crate) fn features(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    match field(request, "oidReset")? {
-        None => {}
-        Some(element) => match element.kind {
-            kind::NULL | kind::UNDEFINED => {}
-            kind::BOOL | kind::INT | kind::LONG | kind::DOUBLE if element.value.iter().all(|byte| *byte == 0) => {}
-            _ => need(grants, Resource::Cluster, &[Action::OidReset])?,
-        },
+    if truthy(field(request, "oidReset")?) {
+        need(grants, Resource::Cluster, &[Action::OidReset])?;
     }
     Ok(Granted::AsIs)
 }
@@ -29,7 +25,7 @@ pub(crate) fn features(request: &Request<'_>, grants: &mut dyn Grants) -> Result
 /// `_killOperations`, which answers whoever is not internal with an error of its own.
 pub(crate) fn kill_operations(_request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
     if !grants.has(Resource::Cluster, Action::Internal) {
-        return Err(error(ErrorCode::IllegalOperation, "_killOperations is only to be used by internal users".to_owned()));
+        return Err(error(ErrorCode::IllegalOperation, "_killOperations is only to be used by internal users"));
     }
     need(grants, Resource::Cluster, &[Action::KillOp])?;
     Ok(Granted::AsIs)
@@ -47,7 +43,7 @@ pub(crate) fn validate_db_metadata(request: &Request<'_>, grants: &mut dyn Grant
     let resource = match field(request, "db")? {
         Some(element) if element.kind == kind::STRING => Resource::Database(string(&element)?),
         Some(element) if !matches!(element.kind, kind::NULL | kind::UNDEFINED) => {
-            return Err(wrong_type(request, "db", &element, "string"));
+            return Err(wrong_type(request.canonical_name, "db", &element, "type 'string'"));
         }
         _ => Resource::AnyNormal,
     };

@@ -2,7 +2,7 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 9, and measured on a mongod 6.0.5.
 
-use super::fields::{error, lenient, missing, of_body, wrong_type};
+use super::fields::{error, lenient, missing, of_body, string_of, wrong_type};
 use super::pipeline::{Place, Walk};
 use super::{Granted, need};
 use crate::authz::Refused;
@@ -13,8 +13,6 @@ use crate::authz::request::Request;
 use crate::authz::resource::Resource;
 use crate::error::ErrorCode;
 use crate::wire::element::{Element, kind};
-
-pub(crate) use super::rename::rename_collection;
 
 /// `create`: a view needs more than a collection does.
 pub(crate) fn create(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
@@ -67,11 +65,7 @@ pub(crate) fn coll_mod(request: &Request<'_>, grants: &mut dyn Grants) -> Result
     match (view_on, pipeline) {
         (None, None) => {}
         (Some(view_on), pipeline @ Some(_)) => {
-            if view_on.kind != kind::STRING {
-                let text = format!("wrong type for field (viewOn) {} != string", kind::name(view_on.kind));
-                return Err(error(ErrorCode::Location(13111), text));
-            }
-            let on = namespace::checked(database, namespace::string(&view_on)?)?;
+            let on = namespace::checked(database, string_of(&view_on, "viewOn")?)?;
             view(grants, resource, Place::named(database, on), pipeline)?;
         }
         // A mongod without access control would take it.

@@ -6,6 +6,7 @@
 
 use bson::raw::{RawArrayBuf, RawDocumentBuf};
 
+use super::fields::{duplicate, error, missing, wrong_type};
 use super::{Granted, need};
 use crate::authz::action::Action;
 use crate::authz::cursors::{CursorOwner, Opened};
@@ -14,23 +15,10 @@ use crate::authz::namespace;
 use crate::authz::principal::Principal;
 use crate::authz::request::Request;
 use crate::authz::resource::Resource;
-use crate::authz::sessions::{self, SessionId};
-use crate::authz::{self, Refused};
-use crate::error::{CommandError, ErrorCode};
+use crate::authz::sessions::SessionId;
+use crate::authz::{self, Refused, document};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
-
-fn refuse(code: ErrorCode, text: String) -> Refused {
-    Refused::Error(CommandError::new(code, text))
-}
-
-fn wrong_type(path: &str, found: u8, expected: &str) -> Refused {
-    let text = format!("BSON field '{path}' is the wrong type '{}', expected type '{expected}'", kind::name(found));
-    refuse(ErrorCode::TypeMismatch, text)
-}
-
-fn missing(path: &str) -> Refused {
-    refuse(ErrorCode::Location(40414), format!("BSON field '{path}' is missing but a required field"))
-}
 
 fn long(element: &Element<'_>) -> Option<i64> {
     element.value.first_chunk().filter(|_| element.kind == kind::LONG).map(|bytes| i64::from_le_bytes(*bytes))
@@ -45,30 +33,30 @@ pub(crate) fn id(body: &[u8]) -> Option<i64> {
 pub(crate) fn get_more(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
     let body = request.body().as_bytes();
     let first = namespace::first(request).ok_or(Refused::NotAuthorized)?;
-    let id = long(&first).ok_or_else(|| wrong_type("getMore.getMore", first.kind, "long"))?;
+    let id = long(&first).ok_or_else(|| wrong_type("getMore", "getMore", &first, "type 'long'"))?;
     check_collection(request)?;
     if Elements::of(body).any(|element| element.name == b"term" && element.kind != kind::NULL) {
         need(grants, Resource::Cluster, &[Action::Internal])?;
     }
     let Some(opened) = grants.opened(id) else {
-        return Err(refuse(ErrorCode::CursorNotFound, format!("cursor id {id} not found")));
+        return Err(error(ErrorCode::CursorNotFound, format!("cursor id {id} not found")));
     };
     check_session(body, &opened, grants)?;
     if grants.cursor(id) != CursorOwner::Asker {
-        return Err(refuse(ErrorCode::Unauthorized, format!("cursor id {id} was not created by the authenticated user")));
+        return Err(error(ErrorCode::Unauthorized, format!("cursor id {id} was not created by the authenticated user")));
     }
     if !may_still_open(&opened, grants) {
-        return Err(refuse(ErrorCode::Unauthorized, format!("not authorized for getMore with cursor id {id}")));
+        return Err(error(ErrorCode::Unauthorized, format!("not authorized for getMore with cursor id {id}")));
     }
     Ok(Granted::AsIs)
 }
 
 fn check_collection(request: &Request<'_>) -> Result<(), Refused> {
     let collection = Elements::of(request.body().as_bytes()).named(b"collection");
-    let collection = collection.filter(|element| element.kind != kind::NULL).ok_or_else(|| missing("getMore.collection"))?;
-    let Some(name) = collection.string() else { return Err(wrong_type("getMore.collection", collection.kind, "string")) };
+    let collection = collection.filter(|element| element.kind != kind::NULL).ok_or_else(|| missing("getMore", "collection"))?;
+    let Some(name) = collection.string() else { return Err(wrong_type("getMore", "collection", &collection, "type 'string'")) };
     if name.is_empty() {
-        return Err(refuse(ErrorCode::InvalidNamespace, "Collection names cannot be empty".to_owned()));
+        return Err(error(ErrorCode::InvalidNamespace, "Collection names cannot be empty"));
     }
     namespace::checked(request.database(), namespace::string(&collection)?).map(|_| ())
 }
@@ -85,7 +73,7 @@ fn check_session(body: &[u8], opened: &Opened, grants: &mut dyn Grants) -> Resul
     let text = |session: Option<SessionId>| session.map_or_else(|| "none".to_owned(), |session| session.to_string());
     let (theirs, own) = (text(theirs), text(own));
     let text = format!("Cursor session id ({theirs}) is not the same as the operation context's session id ({own})");
-    Err(refuse(ErrorCode::Unauthorized, text))
+    Err(error(ErrorCode::Unauthorized, text))
 }
 
 /// Whether the asker may do what opened the cursor. As long as nothing about the user has changed, it may.
@@ -128,14 +116,9 @@ pub(crate) fn kill_cursors(request: &Request<'_>, grants: &mut dyn Grants) -> Re
     if unknown.len() == ids.len() {
         return Err(Refused::Answered(none_found(&unknown)));
     }
-    sessions::rebuilt(body, |element| {
-        (element.name == b"cursors").then(|| {
-            let mut cursors = RawArrayBuf::new();
-            ids.iter().for_each(|id| cursors.push(if unknown.contains(id) { 0 } else { *id }));
-            (kind::ARRAY, cursors.as_bytes().to_vec())
-        })
-    })
-    .map(Granted::Rewritten)
+    let mut known = RawArrayBuf::new();
+    ids.iter().for_each(|id| known.push(if unknown.contains(id) { 0 } else { *id }));
+    document::with_field(body, b"cursors", kind::ARRAY, known.as_bytes()).map(Granted::Rewritten)
 }
 
 /// The cursors that the body of a `killCursors` names.
@@ -145,22 +128,22 @@ pub(crate) fn kill_cursors(request: &Request<'_>, grants: &mut dyn Grants) -> Re
 pub(crate) fn ids(body: &[u8]) -> Result<Vec<i64>, Refused> {
     let path = "killCursors.cursors";
     let mut named = Elements::of(body).filter(|element| element.name == b"cursors");
-    let cursors = named.next().ok_or_else(|| missing(path))?;
+    let cursors = named.next().ok_or_else(|| missing("killCursors", "cursors"))?;
     if named.next().is_some() {
-        return Err(sessions::duplicate("APIParametersFromClient.cursors"));
+        return Err(duplicate("APIParametersFromClient", b"cursors"));
     }
     match cursors.kind {
         kind::ARRAY => {}
         kind::NULL => {
-            return Err(refuse(ErrorCode::Location(10065), "invalid parameter: expected an object (cursors)".to_owned()));
+            return Err(error(ErrorCode::Location(10065), "invalid parameter: expected an object (cursors)"));
         }
-        other => return Err(wrong_type(path, other, "array")),
+        _ => return Err(wrong_type("killCursors", "cursors", &cursors, "type 'array'")),
     }
     let mut ids = Vec::new();
     for (index, element) in Elements::of(cursors.value).enumerate() {
         check_index(path, index, element.name)?;
         if element.kind != kind::NULL {
-            ids.push(long(&element).ok_or_else(|| wrong_type(&format!("{path}.{index}"), element.kind, "long"))?);
+            ids.push(long(&element).ok_or_else(|| wrong_type(path, &index.to_string(), &element, "type 'long'"))?);
         }
     }
     Ok(ids)
@@ -174,12 +157,12 @@ fn check_index(path: &str, index: usize, name: &[u8]) -> Result<(), Refused> {
     let name = String::from_utf8_lossy(name);
     if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_digit()) {
         let text = format!("BSON array field '{path}' has an invalid value '{name}' for an array field name.");
-        return Err(refuse(ErrorCode::Location(40422), text));
+        return Err(error(ErrorCode::Location(40422), text));
     }
     let text = format!(
         "BSON array field '{path}' has a non-sequential value '{name}' for an array field name, expected value '{expected}'."
     );
-    Err(refuse(ErrorCode::Location(40423), text))
+    Err(error(ErrorCode::Location(40423), text))
 }
 
 /// What a cursor reads, for those who would kill it: its collection; its database, if it lists collections.

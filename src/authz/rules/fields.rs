@@ -4,9 +4,11 @@
 //! mongod 6.0.5 aborts on `$lookup` with `from` twice). A type that mongod's parser does not take gets mongod's error as well.
 //! Source: measured on a mongod 6.0.5.
 
-use crate::authz::Refused;
+pub(super) use crate::authz::refused::{duplicate, error, missing, wrong_type};
+
 use crate::authz::request::Request;
-use crate::error::{CommandError, ErrorCode};
+use crate::authz::{Refused, namespace};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// The fields of these names in a command's body, behind the first one, which names the command.
@@ -120,24 +122,14 @@ pub(super) fn array<'a>(owner: &str, name: &str, element: &Element<'a>) -> Resul
     }
 }
 
-/// `BSON field '…' is the wrong type '…', expected …`.
-pub(super) fn wrong_type(owner: &str, name: &str, element: &Element<'_>, expected: &str) -> Refused {
-    let kind = kind::name(element.kind);
-    error(ErrorCode::TypeMismatch, format!("BSON field '{owner}.{name}' is the wrong type '{kind}', expected {expected}"))
-}
-
-/// `BSON field '…' is missing but a required field`.
-pub(super) fn missing(owner: &str, name: &str) -> Refused {
-    error(ErrorCode::Location(40414), format!("BSON field '{owner}.{name}' is missing but a required field"))
-}
-
-/// `BSON field '…' is a duplicate field`.
-pub(super) fn duplicate(owner: &str, name: &[u8]) -> Refused {
-    let name = String::from_utf8_lossy(name);
-    error(ErrorCode::Location(40413), format!("BSON field '{owner}.{name}' is a duplicate field"))
-}
-
-/// mongod's own error.
-pub(super) fn error(code: ErrorCode, text: impl Into<String>) -> Refused {
-    Refused::Error(CommandError::new(code, text.into()))
+/// A string, as mongod's older parsers read it: they have an error of their own.
+///
+/// # Errors
+/// mongod's own.
+pub(super) fn string_of<'a>(element: &Element<'a>, name: &str) -> Result<&'a str, Refused> {
+    if element.kind == kind::STRING {
+        return namespace::string(element);
+    }
+    let text = format!("wrong type for field ({name}) {} != string", kind::name(element.kind));
+    Err(error(ErrorCode::Location(13111), text))
 }

@@ -2,7 +2,9 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 9, and measured on a mongod 6.0.5.
 
-use super::fields::{error, wrong_type};
+use std::borrow::Cow;
+
+use super::fields::{error, missing, string_of, wrong_type};
 use super::pipeline::{Place, Position, Walk, fields};
 use crate::authz::Refused;
 use crate::authz::action::Action;
@@ -138,7 +140,7 @@ impl<'a> Walk<'_, 'a> {
             let text = format!("$merge requires a string or object argument, but found {kind}");
             return Err(error(ErrorCode::TypeMismatch, text));
         };
-        let into = into.ok_or_else(|| super::fields::missing("$merge", "into"))?;
+        let into = into.ok_or_else(|| missing("$merge", "into"))?;
         let (database, collection) = merge_into(database, &into)?;
         let actions = merge_actions(matched, not_matched)?;
         self.target(database, collection, actions, "$merge")
@@ -169,17 +171,9 @@ fn out_document<'a>(argument: &Element<'a>) -> Result<(&'a str, &'a str), Refuse
         return Err(shape());
     }
     match fields(argument, [b"db", b"coll"], "$out")? {
-        Some([Some(database), Some(collection)]) => Ok((typed(&database, "db")?, typed(&collection, "coll")?)),
+        Some([Some(database), Some(collection)]) => Ok((string_of(&database, "db")?, string_of(&collection, "coll")?)),
         _ => Err(shape()),
     }
-}
-
-fn typed<'a>(element: &Element<'a>, name: &str) -> Result<&'a str, Refused> {
-    if element.kind == kind::STRING {
-        return namespace::string(element);
-    }
-    let text = format!("wrong type for field ({name}) {} != string", kind::name(element.kind));
-    Err(error(ErrorCode::Location(13111), text))
 }
 
 /// `into` of `$merge`: a string, or `{db, coll}` with the database optional.
@@ -245,6 +239,6 @@ fn enumeration<'a>(element: &Element<'a>, field: &str, values: &[&str]) -> Resul
     Err(error(ErrorCode::BadValue, text))
 }
 
-fn unreadable(text: impl Into<String>) -> Refused {
+fn unreadable(text: impl Into<Cow<'static, str>>) -> Refused {
     error(ErrorCode::FailedToParse, text)
 }

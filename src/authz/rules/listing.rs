@@ -8,13 +8,13 @@ use bson::raw::{CStr, RawArrayBuf, RawDocument, RawDocumentBuf, cstr};
 use bson::rawdoc;
 
 use super::fields::{duplicate, error, of_body, strict, truthy, wrong_type};
-use super::{Granted, aggregate, need, rewrite};
-use crate::authz::Refused;
+use super::{Granted, need};
 use crate::authz::action::Action;
 use crate::authz::grants::Grants;
 use crate::authz::privileges::{Privileges, Seen};
 use crate::authz::request::Request;
 use crate::authz::resource::Resource;
+use crate::authz::{Refused, document};
 use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
@@ -102,24 +102,23 @@ fn filtered(request: &Request<'_>, filter: Option<Element<'_>>, condition: RawDo
         Some(filter) => return Err(wrong_type(request.canonical_name, "filter", &filter, "type 'object'")),
     };
     let body = request.body().as_bytes();
-    rewrite::with_field(body, b"filter", kind::OBJECT, filter.as_bytes()).map(Granted::Rewritten)
+    document::with_field(body, b"filter", kind::OBJECT, filter.as_bytes()).map(Granted::Rewritten)
 }
 
 /// `currentOp`: one's own operations need no privilege.
 pub(crate) fn current_op(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refused> {
-    const OWNER: &str = "lsid.uid";
-    let [own, owner] = of_body(request, [b"$ownOps", OWNER.as_bytes()])?;
+    let [own, owner] = of_body(request, [b"$ownOps", b"lsid.uid"])?;
     if !truthy(own) {
         need(grants, Resource::Cluster, &[Action::InProg])?;
         return Ok(Granted::AsIs);
     }
     if owner.is_some() {
-        return Err(duplicate("currentOp", OWNER.as_bytes()));
+        return Err(duplicate("currentOp", b"lsid.uid"));
     }
     let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
     // Every other field of this command is a condition on the operations. This one is the first, as in [`filtered`].
-    let condition = rawdoc! { "lsid.uid": aggregate::digest(principal) };
-    let mut writer = rewrite::Writer::with_room_for(request.body().as_bytes());
+    let condition = rawdoc! { "lsid.uid": principal.uid() };
+    let mut writer = document::Writer::with_room_for(request.body().as_bytes());
     let mut given = Elements::of(request.body().as_bytes());
     let name = given.next();
     name.into_iter().chain(Elements::of(condition.as_bytes())).chain(given).for_each(|element| writer.copy(&element));

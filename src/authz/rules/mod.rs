@@ -4,7 +4,7 @@
 //! Source: fact sheet "Authentication and authorization semantics", sections 8.4, 8.5 and 9.
 
 pub(super) mod aggregate;
-mod apply_ops;
+pub(super) mod apply_ops;
 mod arguments;
 pub(super) mod cluster;
 pub(super) mod collections;
@@ -17,8 +17,7 @@ pub(super) mod listing;
 pub(super) mod operations;
 mod pipeline;
 pub(super) mod read;
-mod rename;
-mod rewrite;
+pub(super) mod rename;
 pub(super) mod roles;
 mod sequence;
 pub(super) mod sessions;

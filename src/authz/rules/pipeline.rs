@@ -173,7 +173,7 @@ impl<'g, 'a> Walk<'g, 'a> {
 
     /// Whether this user, and nobody else, asks.
     pub(super) fn is_asker(&self, user: &str, database: &str) -> bool {
-        self.grants.principal().is_some_and(|principal| principal.name().name == user && principal.name().database == database)
+        self.grants.principal().is_some_and(|principal| principal.is(user, database))
     }
 
     /// Whether everything is held.

@@ -6,15 +6,15 @@ use std::str;
 
 use bson::raw::RawDocument;
 
-use super::fields::{error, of_body, of_document, truthy};
-use super::{Granted, by_uuid, need, rewrite};
-use crate::authz::Refused;
+use super::fields::{error, of_body, of_document, string_of, truthy, wrong_type};
+use super::{Granted, by_uuid, need};
 use crate::authz::action::Action;
 use crate::authz::grants::Grants;
 use crate::authz::namespace::{self, Target};
 use crate::authz::request::{Request, Sequences};
 use crate::authz::resource::Resource;
 use crate::authz::table::canonical_name;
+use crate::authz::{Refused, document};
 use crate::error::ErrorCode;
 use crate::wire::command::Command;
 use crate::wire::element::{Element, Elements, kind};
@@ -70,13 +70,13 @@ pub(crate) fn explain(request: &Request<'_>, grants: &mut dyn Grants) -> Result<
     let [] = of_body(request, [])?;
     let element = namespace::first(request).ok_or(Refused::NotAuthorized)?;
     if element.kind != kind::OBJECT {
-        return Err(super::fields::wrong_type("explain", "explain", &element, "type 'object'"));
+        return Err(wrong_type("explain", "explain", &element, "type 'object'"));
     }
     let inner = explained(request, &element)?;
     match crate::authz::judge(&inner, grants)? {
         Granted::AsIs => Ok(Granted::AsIs),
         Granted::Rewritten(body) => {
-            rewrite::with_field(request.body().as_bytes(), b"explain", kind::OBJECT, body.as_bytes()).map(Granted::Rewritten)
+            document::with_field(request.body().as_bytes(), b"explain", kind::OBJECT, body.as_bytes()).map(Granted::Rewritten)
         }
     }
 }
@@ -159,7 +159,7 @@ fn output<'a>(database: &'a str, out: Option<Element<'a>>) -> Result<Option<Outp
     }
     let names: [&[u8]; 5] = [b"db", b"replace", b"merge", b"reduce", b"inline"];
     let [other, replace, merge, reduce, inline] = of_document(Elements::of(out.value), names, "mapReduce.out")?;
-    let database = other.map_or(Ok(database), |other| typed(&other, "db"))?;
+    let database = other.map_or(Ok(database), |other| string_of(&other, "db"))?;
     let (target, name, actions) = match (replace, merge, reduce, inline) {
         (None, None, None, Some(_)) => return Ok(None),
         (Some(target), None, None, None) => (target, "replace", REPLACE),
@@ -172,16 +172,8 @@ fn output<'a>(database: &'a str, out: Option<Element<'a>>) -> Result<Option<Outp
         // mongod takes the one it likes best; nobody has to know which.
         _ => return Err(Refused::NotAuthorized),
     };
-    let collection = checked_output(database, typed(&target, name)?)?;
+    let collection = checked_output(database, string_of(&target, name)?)?;
     Ok(Some(Output { database, collection, actions }))
-}
-
-fn typed<'a>(element: &Element<'a>, name: &str) -> Result<&'a str, Refused> {
-    if element.kind != kind::STRING {
-        let text = format!("wrong type for field ({name}) {} != string", kind::name(element.kind));
-        return Err(error(ErrorCode::Location(13111), text));
-    }
-    namespace::string(element)
 }
 
 fn checked_output<'a>(database: &str, collection: &'a str) -> Result<&'a str, Refused> {

@@ -2,14 +2,19 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 8.5; a mongod 6.0.5 with and without access control.
 
+use bson::raw::RawArrayBuf;
+use bson::rawdoc;
+
+use super::fields::error;
 use super::{Granted, need};
-use crate::authz::Refused;
 use crate::authz::action::Action;
+use crate::authz::document::Writer;
 use crate::authz::grants::Grants;
 use crate::authz::request::Request;
 use crate::authz::resource::Resource;
-use crate::authz::sessions::{self, Document, User};
-use crate::error::{CommandError, ErrorCode};
+use crate::authz::sessions::{self, User};
+use crate::authz::{Refused, document};
+use crate::error::ErrorCode;
 use crate::wire::element::{Element, Elements, kind};
 
 /// `endSessions`.
@@ -32,13 +37,9 @@ pub(crate) fn kill_sessions(request: &Request<'_>, grants: &mut dyn Grants) -> R
         return of_user(request, grants, "KillSessionsCmd.killSessions", &[Action::KillAnySession, Action::Impersonate]);
     }
     let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
-    let pattern = sessions::with_user(&[], principal.digest());
-    let mut patterns = Document::default();
-    patterns.append(&Element { kind: kind::OBJECT, name: b"0", value: &pattern });
-    let mut rebuilt = Document::default();
-    rebuilt.append(&Element { kind: kind::ARRAY, name: b"killAllSessionsByPattern", value: &patterns.finish() });
-    Elements::of(body).skip(1).for_each(|element| rebuilt.append(&element));
-    bson::raw::RawDocumentBuf::from_bytes(rebuilt.finish()).map(Granted::Rewritten).map_err(|_| Refused::NotAuthorized)
+    let mut patterns = RawArrayBuf::new();
+    patterns.push(rawdoc! { "uid": principal.uid() });
+    document::with_command(body, b"killAllSessionsByPattern", kind::ARRAY, patterns.as_bytes()).map(Granted::Rewritten)
 }
 
 /// `killAllSessionsByPattern`.
@@ -50,8 +51,7 @@ pub(crate) fn kill_all_sessions_by_pattern(request: &Request<'_>, grants: &mut d
         fields.any(|field| matches!(field.name, b"users" | b"roles") && field.kind == kind::ARRAY)
     };
     if list.children().is_some_and(|mut patterns| patterns.any(names_users)) && !may(grants, &[Action::Impersonate]) {
-        let text = "Not authorized to impersonate in killAllSessionsByPattern";
-        return Err(Refused::Error(CommandError::new(ErrorCode::Unauthorized, text)));
+        return Err(error(ErrorCode::Unauthorized, "Not authorized to impersonate in killAllSessionsByPattern"));
     }
     Ok(Granted::AsIs)
 }
@@ -70,13 +70,13 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
     }
     let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
     let digest = *principal.digest();
-    let mut named = Document::default();
+    let mut named = Writer::with_room_for(list.value);
     let mut names_others = false;
     for element in Elements::of(list.value) {
         match element.kind {
             kind::OBJECT => {}
             kind::NULL => {
-                named.append(&element);
+                named.copy(&element);
                 continue;
             }
             _ => return Ok(Granted::AsIs),
@@ -84,12 +84,12 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
         sessions::check_name_length(principal)?;
         match sessions::user_of(element.value, path)? {
             User::Missing { .. } => {
-                let session = sessions::with_user(element.value, &digest);
-                named.append(&Element { value: &session, ..element });
+                let session = sessions::with_user(element.value, &digest)?;
+                named.push(element.kind, element.name, session.as_bytes());
             }
             User::Digest(uid) => {
                 names_others |= uid != digest;
-                named.append(&element);
+                named.copy(&element);
             }
             User::Unreadable => return Ok(Granted::AsIs),
         }
@@ -97,7 +97,5 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
     if names_others && !may(grants, any_of) {
         return Err(sessions::not_theirs());
     }
-    let value = named.finish();
-    let mut first = true;
-    sessions::rebuilt(body, |_| std::mem::take(&mut first).then(|| (kind::ARRAY, value.clone()))).map(Granted::Rewritten)
+    document::with_first_value(body, kind::ARRAY, named.finish()?.as_bytes()).map(Granted::Rewritten)
 }

@@ -3,8 +3,9 @@
 //! Granting a role is allowed by `grantRole` on the database of the role, never on that of the user. One's own password and custom
 //! data may be changed with an action of their own. Source: fact sheet "Authentication and authorization semantics", section 9.
 
-use super::arguments::{Named, error, field, filled_list, list, name, required_list, role, wrong_type};
+use super::arguments::{Named, field, filled_list, list, name, required_list, role};
 use super::complaints::unknown_field;
+use super::fields::{error, wrong_type};
 use super::forms::UPDATE_USER;
 use super::{Granted, need};
 use crate::authz::Refused;
@@ -32,11 +33,11 @@ pub(crate) fn update_user(request: &Request<'_>, grants: &mut dyn Grants) -> Res
     let roles = list(request, "roles")?;
     let restricted = list(request, "authenticationRestrictions")?.is_some();
     let mechanisms = list(request, "mechanisms")?.is_some();
-    let password = is_given(request, "pwd", kind::STRING, "string")?;
-    let custom_data = is_given(request, "customData", kind::OBJECT, "object")?;
+    let password = is_given(request, "pwd", kind::STRING)?;
+    let custom_data = is_given(request, "customData", kind::OBJECT)?;
     if roles.is_none() && !restricted && !mechanisms && !password && !custom_data {
         unknown_field(request, &UPDATE_USER)?;
-        return Err(error(ErrorCode::BadValue, "Must specify at least one field to update in updateUser".to_owned()));
+        return Err(error(ErrorCode::BadValue, "Must specify at least one field to update in updateUser"));
     }
     if let Some(roles) = roles {
         need(grants, Resource::AnyNormal, &[Action::RevokeRole])?;
@@ -130,7 +131,7 @@ fn change(request: &Request<'_>, grants: &mut dyn Grants, any: Action, own: Acti
     }
     let element = first(request).ok_or(Refused::NotAuthorized)?;
     if element.kind != kind::STRING {
-        return Err(wrong_type(request, request.canonical_name, &element, "string"));
+        return Err(wrong_type(request.canonical_name, request.canonical_name, &element, "type 'string'"));
     }
     if is_oneself(grants, string(&element)?, database) {
         return need(grants, Resource::Database(database), &[own]);
@@ -144,15 +145,16 @@ fn is_about_oneself(request: &Request<'_>, grants: &dyn Grants) -> bool {
 }
 
 fn is_oneself(grants: &dyn Grants, user: &str, database: &str) -> bool {
-    grants.principal().is_some_and(|principal| principal.name().name == user && principal.name().database == database)
+    grants.principal().is_some_and(|principal| principal.is(user, database))
 }
 
 /// Whether a field is given; null counts as not given.
-fn is_given(request: &Request<'_>, name: &str, wanted: u8, expected: &str) -> Result<bool, Refused> {
+fn is_given(request: &Request<'_>, name: &str, wanted: u8) -> Result<bool, Refused> {
     match field(request, name)? {
         Some(element) if element.kind == wanted => Ok(true),
         Some(element) if !matches!(element.kind, kind::NULL | kind::UNDEFINED) => {
-            Err(wrong_type(request, name, &element, expected))
+            let expected = format!("type '{}'", kind::name(wanted));
+            Err(wrong_type(request.canonical_name, name, &element, &expected))
         }
         _ => Ok(false),
     }

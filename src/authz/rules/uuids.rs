@@ -2,10 +2,10 @@
 
 use bson::raw::RawDocumentBuf;
 
-use super::{read, rewrite};
-use crate::authz::Refused;
+use super::read;
 use crate::authz::namespace::{first, is_uuid};
 use crate::authz::request::Request;
+use crate::authz::{Refused, document};
 use crate::wire::element::kind;
 
 /// The UUID by which a command, or the command that it explains, names its collection.
@@ -27,7 +27,7 @@ pub(crate) fn with_name(request: &Request<'_>, collection: &str) -> Result<RawDo
     match first(request) {
         Some(inner) if request.canonical_name == "explain" => {
             let inner = named(inner.value, collection)?;
-            rewrite::with_first_value(body, kind::OBJECT, inner.as_bytes())
+            document::with_first_value(body, kind::OBJECT, inner.as_bytes())
         }
         _ => named(body, collection),
     }
@@ -36,5 +36,5 @@ pub(crate) fn with_name(request: &Request<'_>, collection: &str) -> Result<RawDo
 fn named(body: &[u8], collection: &str) -> Result<RawDocumentBuf, Refused> {
     let length = collection.len().checked_add(1).and_then(|length| i32::try_from(length).ok()).ok_or(Refused::NotAuthorized)?;
     let value = [&length.to_le_bytes(), collection.as_bytes(), &[0]].concat();
-    rewrite::with_first_value(body, kind::STRING, &value)
+    document::with_first_value(body, kind::STRING, &value)
 }

@@ -13,8 +13,6 @@ use crate::authz::request::{Request, Sequences};
 use crate::authz::resource::Resource;
 use crate::wire::element::{Element, Elements, kind};
 
-pub(crate) use super::apply_ops::apply_ops;
-
 const BYPASS: &str = "bypassDocumentValidation";
 
 /// `insert`.

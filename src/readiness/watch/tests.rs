@@ -1,4 +1,4 @@
-use bson::raw::{RawArrayBuf, RawDocumentBuf};
+use bson::raw::RawDocumentBuf;
 use bson::rawdoc;
 
 use super::super::report::{Report, Why};
@@ -6,18 +6,13 @@ use super::*;
 use crate::authz::Refused;
 use crate::authz::action::Action;
 use crate::authz::grants::Grants;
-use crate::authz::privileges::Privileges;
 use crate::authz::request::Sequences;
 use crate::authz::rules::Granted;
-use crate::names::UserName;
-use crate::wire::command::{Command, Protocol};
+use crate::authz::testing::{request, user};
 
 /// A principal that may read the database `app`.
 fn reader() -> Arc<Principal> {
-    let mut privileges = RawArrayBuf::new();
-    privileges.push(rawdoc! { "resource": { "db": "app", "collection": "" }, "actions": ["find"] });
-    let privileges = Privileges::from_inherited(&privileges);
-    Arc::new(Principal::new(UserName::new("ann", "app"), Vec::new(), privileges))
+    Arc::new(user("find@app"))
 }
 
 /// `find` needs find, `update` needs update and with `upsert` insert too, which only a sequence that was read tells.
@@ -63,11 +58,8 @@ impl Bench {
         body: &RawDocumentBuf,
         sequences: Sequences<'_>,
     ) -> Result<Outcome, WholeMessage> {
-        let name = body.iter().next().unwrap().unwrap().0.to_string();
-        let command = Command { name: &name, database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
-        let request = Request { command, canonical_name: &name, sequences };
-        let cursors = Cursors::default();
-        self.watch.observe(&self.record, principal, &request, Judging { rule, cursors: &cursors, now_ms: 1 })
+        let judging = Judging { rule, cursors: &Cursors::default(), now_ms: 1 };
+        self.watch.observe(&self.record, principal, &request("app", body, sequences), judging)
     }
 
     fn report(&self) -> Report {

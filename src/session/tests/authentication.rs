@@ -107,6 +107,24 @@ fn without_skip_empty_exchange_a_user_is_authenticated_only_after_a_third_messag
 }
 
 #[test]
+fn a_user_that_is_dropped_in_the_middle_of_its_login_stays_outside() {
+    for skip_empty_exchange in [true, false] {
+        let mut client = Client::new(keyfile_policy());
+        let password = prepare_password(SHA_256, "root", "pw").unwrap();
+        let (exchange, first) = scram::Client::start(SHA_256, "root", &password, [9; 24]);
+        let challenge = client.send(&start("SCRAM-SHA-256", &first, skip_empty_exchange));
+        let (_, last) = exchange.step(challenge.get_binary("payload").unwrap().bytes).unwrap();
+        if !skip_empty_exchange {
+            assert_eq!(outcome(&client.send(&proceed(last.clone()))), "ok");
+        }
+        client.users.clear();
+        let reply = client.send(&proceed(if skip_empty_exchange { last } else { Vec::new() }));
+        assert_eq!(outcome(&reply), "11 Could not find user \"root\" for db \"admin\"");
+        assert!(!client.may_forward());
+    }
+}
+
+#[test]
 fn a_payload_of_text_is_answered_with_text() {
     let mut client = Client::new(keyfile_policy());
     let reply =

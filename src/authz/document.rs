@@ -1,8 +1,8 @@
-//! Building a body that differs from the client's in a field: everything else keeps its bytes and its order.
+//! Building documents that differ from the client's in a field: everything else keeps its bytes and its order.
 
 use bson::raw::RawDocumentBuf;
 
-use crate::authz::Refused;
+use super::Refused;
 use crate::wire::element::{Element, Elements, kind};
 
 /// A document that is put together from undecoded elements.
@@ -66,17 +66,35 @@ pub(super) fn with_field(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Re
     writer.finish()
 }
 
+/// The body with another command in the place of its first field.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn with_command(body: &[u8], name: &[u8], kind: u8, value: &[u8]) -> Result<RawDocumentBuf, Refused> {
+    let mut writer = Writer::with_room_for(body);
+    writer.push(kind, name, value);
+    Elements::of(body).skip(1).for_each(|element| writer.copy(&element));
+    writer.finish()
+}
+
 /// The document with this value for its first field, whatever that had.
 ///
 /// # Errors
 /// `NotAuthorized` when that makes no document.
 pub(super) fn with_first_value(document: &[u8], kind: u8, value: &[u8]) -> Result<RawDocumentBuf, Refused> {
-    let mut writer = Writer::with_room_for(document);
-    let mut elements = Elements::of(document);
-    let first = elements.next().ok_or(Refused::NotAuthorized)?;
-    writer.push(kind, first.name, value);
-    elements.for_each(|element| writer.copy(&element));
-    writer.finish()
+    let first = Elements::of(document).next().ok_or(Refused::NotAuthorized)?;
+    with_command(document, first.name, kind, value)
+}
+
+/// The body without the fields that `is_left_out` picks by their names.
+///
+/// # Errors
+/// `NotAuthorized` when that makes no document.
+pub(super) fn without(body: &[u8], is_left_out: impl Fn(&[u8]) -> bool) -> Result<RawDocumentBuf, Refused> {
+    let mut writer = Writer::with_room_for(body);
+    let mut elements = Elements::of(body);
+    elements.by_ref().filter(|element| !is_left_out(element.name)).for_each(|element| writer.copy(&element));
+    if elements.is_at_end() { writer.finish() } else { Err(Refused::NotAuthorized) }
 }
 
 /// The array with its first element replaced by these documents.
