@@ -148,9 +148,9 @@ impl ClientConnection<'_> {
     }
 
     /// Logs and counts what happened in the session.
-    pub(super) fn record(&self, event: &Event) {
-        let metrics = &self.server.metrics;
+    pub(super) fn record(&mut self, event: &Event) {
         self.note_login(event);
+        let metrics = &self.server.metrics;
         match event {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {

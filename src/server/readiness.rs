@@ -49,11 +49,7 @@ impl Readiness {
         if !surroundings.picture.command(canonical_name).is_some_and(|known| known.requires_auth) {
             return Ok(());
         }
-        if self.watch.is_none() || self.is_introduced != session.client_metadata().is_some() {
-            self.is_introduced = session.client_metadata().is_some();
-            self.watch = Some(Box::new(Watch::new(client(session, surroundings))));
-        }
-        let Some(watch) = &mut self.watch else { return Ok(()) };
+        let watch = self.watch(session, surroundings);
         let request = Request { command: *command, canonical_name, sequences };
         let judging = Judging { rule: authz::rehearse, cursors: &surroundings.front.cursors, now_ms: unix_now_ms() };
         match watch.observe(&server.readiness, session.state().principal(), &request, judging)? {
@@ -63,6 +59,15 @@ impl Readiness {
         }
         Ok(())
     }
+
+    fn watch(&mut self, session: &Session, surroundings: &Surroundings<'_>) -> &mut Watch {
+        let is_introduced = session.client_metadata().is_some();
+        if self.is_introduced != is_introduced {
+            self.is_introduced = is_introduced;
+            self.watch = None;
+        }
+        self.watch.get_or_insert_with(|| Box::new(Watch::new(client(session, surroundings))))
+    }
 }
 
 fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
@@ -71,7 +76,7 @@ fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
 
 impl ClientConnection<'_> {
     /// Takes note of a login in transition. A speculative one that fails is not the client's last word.
-    pub(super) fn note_login(&self, event: &Event) {
+    pub(super) fn note_login(&mut self, event: &Event) {
         if !self.surroundings.snapshot.policy.transition_to_auth {
             return;
         }
@@ -84,6 +89,10 @@ impl ClientConnection<'_> {
             Event::AuthenticationSucceeded { mechanism, user, .. } => {
                 let client = client(&self.session, &self.surroundings);
                 self.server.readiness.login_succeeded(&Login { client: &client, user: Some(user), mechanism }, now_ms);
+                if let State::User(user) = self.session.state() {
+                    let watch = self.readiness.watch(&self.session, &self.surroundings);
+                    watch.logged_in(&self.server.readiness, &user.record().principal, now_ms);
+                }
             }
             _ => {}
         }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::report::{ApplicationReport, LineReport, Overflow};
 use super::*;
 use crate::authz::action::Action;
 
@@ -30,7 +31,7 @@ fn alike_operations_share_a_counter_with_their_first_and_last_moment() {
     count(&record, &shop, "find", Some(&Why::Unauthenticated), &[], 5);
     count(&record, &shop, "find", Some(&Why::Unauthenticated), &[], 7).add(9);
     let application = only(&record);
-    let [(line, tally, namespace)] = application.lines.as_slice() else { panic!("{application:?}") };
+    let [LineReport { line, tally, namespace, .. }] = application.lines.as_slice() else { panic!("{application:?}") };
     assert_eq!((line.command.as_str(), line.address.as_str(), namespace.as_str()), ("find", "10.0.0.7", "app.orders"));
     assert_eq!(*tally, Tally { count: 3, first_ms: 5, last_ms: 9 });
 }
@@ -138,7 +139,7 @@ fn total(report: &Report) -> (u64, u64) {
     let mut sum = rest(&report.overflow);
     for application in &report.applications {
         let (operations, logins) = rest(&application.overflow);
-        sum.0 += operations + application.lines.iter().map(|(_, tally, _)| tally.count).sum::<u64>();
+        sum.0 += operations + application.lines.iter().map(|one| one.tally.count).sum::<u64>();
         sum.1 += logins + application.failed_logins.iter().map(|(_, tally, _)| tally.count).sum::<u64>();
     }
     sum

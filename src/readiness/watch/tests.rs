@@ -1,7 +1,7 @@
 use bson::raw::{RawArrayBuf, RawDocumentBuf};
 use bson::rawdoc;
 
-use super::super::report::{Report, Why};
+use super::super::report::{LineReport, Report, Why};
 use super::*;
 use crate::authz::Refused;
 use crate::authz::action::Action;
@@ -78,7 +78,7 @@ impl Bench {
     fn lines(&self) -> Vec<(String, bool, u64)> {
         let report = self.report();
         let lines = report.applications.iter().flat_map(|application| &application.lines);
-        lines.map(|(line, tally, _)| (line.command.clone(), line.why.is_none(), tally.count)).collect()
+        lines.map(|one| (one.line.command.clone(), one.line.why.is_none(), one.tally.count)).collect()
     }
 }
 
@@ -146,7 +146,8 @@ fn the_missing_privilege_is_named_with_its_collection() {
     let mut bench = Bench::new();
     let _ = bench.run_with(Some(&reader()), &update("totals"), Sequences::Read(b""));
     let report = bench.report();
-    let (line, _, namespace) = report.applications.first().and_then(|application| application.lines.first()).unwrap();
+    let LineReport { line, namespace, .. } =
+        report.applications.first().and_then(|application| application.lines.first()).unwrap();
     let Some(Why::MissingPrivilege(missing)) = &line.why else { panic!("{line:?}") };
     let [need] = missing.as_slice() else { panic!("{missing:?}") };
     assert_eq!(need.action, Action::Update);
@@ -159,6 +160,6 @@ fn a_first_field_that_is_no_collection_is_not_shown_as_one() {
     let mut bench = Bench::new();
     let _ = bench.run(None, &rawdoc! { "createUser": "ann", "$db": "app" });
     let report = bench.report();
-    let (_, _, namespace) = report.applications.first().and_then(|application| application.lines.first()).unwrap();
+    let LineReport { namespace, .. } = report.applications.first().and_then(|application| application.lines.first()).unwrap();
     assert_eq!(namespace, "app");
 }
