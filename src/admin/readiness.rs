@@ -91,6 +91,7 @@ fn line(LineReport { line, tally, namespace, is_resolved }: &LineReport) -> Valu
     if let Some(why) = &line.why {
         object.insert("driver".into(), line.driver.as_str().into());
         object.insert("address".into(), line.address.as_str().into());
+        object.insert("enforced".into(), line.is_enforced.into());
         object.insert("resolved".into(), (*is_resolved).into());
         match why {
             Why::Unauthenticated => object.insert("why".into(), "unauthenticated".into()),
@@ -213,8 +214,15 @@ mod tests {
         let resource = OwnedResource::Collection { database: "app".into(), collection: "orders".into() };
         let needs = [Need { resource, action: Action::Insert }];
         let why = if user.is_some() { Why::MissingPrivilege(needs.to_vec()) } else { Why::Unauthenticated };
-        let operation =
-            Operation { client: &client, user, command: "insert", namespace: "app.orders", why: Some(&why), needs: &needs };
+        let operation = Operation {
+            client: &client,
+            user,
+            command: "insert",
+            namespace: "app.orders",
+            why: Some(&why),
+            is_enforced: false,
+            needs: &needs,
+        };
         record.operation(&operation, 1000);
         record.report()
     }
@@ -228,7 +236,7 @@ mod tests {
         );
         let expected = json!([{
             "command": "insert", "user": "ann@app", "namespace": "app.orders", "driver": "d 1", "address": "10.0.0.7",
-            "why": "missing privilege", "resolved": false,
+            "why": "missing privilege", "enforced": false, "resolved": false,
             "missing": [{ "resource": { "db": "app", "collection": "orders" }, "action": "insert" }],
             "count": 1, "firstSeen": "1970-01-01T00:00:01.000+00:00", "lastSeen": "1970-01-01T00:00:01.000+00:00",
         }]);

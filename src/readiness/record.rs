@@ -91,6 +91,8 @@ pub struct Operation<'a> {
     pub namespace: &'a str,
     /// Why it would be refused; `None` when it would be allowed.
     pub why: Option<&'a Why>,
+    /// Whether it was refused in earnest, by `proxy.enforcement`.
+    pub is_enforced: bool,
     /// Everything that it needs.
     pub needs: &'a [Need],
 }
@@ -321,6 +323,7 @@ fn line(operation: &Operation<'_>, most_missing: usize) -> Line {
         address: claimed(address),
         command: cut(operation.command, MOST_WORD_BYTES),
         why,
+        is_enforced: operation.is_enforced,
     }
 }
 

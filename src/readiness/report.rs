@@ -25,6 +25,8 @@ pub struct Line {
     pub command: String,
     /// Why it would be refused; `None` when it would be allowed.
     pub why: Option<Why>,
+    /// Whether it was refused in earnest, by `proxy.enforcement`.
+    pub is_enforced: bool,
 }
 
 /// Where connections come from and who is authenticated on them.

@@ -83,7 +83,7 @@ impl Watch {
         judged: Judging<'_>,
     ) -> Result<Outcome, WholeMessage> {
         self.set_principal(principal);
-        let key = key(request);
+        let key = key(request, judged.is_enforced);
         let place = usize::try_from(key).unwrap_or_default() % SLOTS;
         let remembered = self.slots.get(place).and_then(Option::as_ref).filter(|slot| slot.key == key);
         // Nobody is never allowed anything, so there is no use in asking the rule for nobody first.
@@ -149,6 +149,10 @@ impl Watch {
     fn note(&self, record: &Record, request: &Request<'_>, found: &Found, judged: Judging<'_>) -> (Outcome, Arc<Counter>) {
         let (outcome, why) = match &self.principal {
             None => (Outcome::Unauthenticated, Some(Why::Unauthenticated)),
+            // What was refused although the rules allow it is another user's: a session, say.
+            Some(_) if found.is_allowed && judged.is_enforced => {
+                (Outcome::MissingPrivilege, Some(Why::MissingPrivilege(Vec::new())))
+            }
             Some(_) if found.is_allowed => (Outcome::Allowed, None),
             Some(_) => (Outcome::MissingPrivilege, Some(Why::MissingPrivilege(found.lacking.clone()))),
         };
@@ -159,6 +163,7 @@ impl Watch {
             command: request.canonical_name,
             namespace: &namespace,
             why: why.as_ref(),
+            is_enforced: judged.is_enforced,
             needs: &found.needs,
         };
         (outcome, record.operation(&operation, judged.now_ms))
@@ -174,6 +179,8 @@ pub struct Judging<'a> {
     pub cursors: &'a Cursors,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// Whether the command was refused in earnest, and only why is asked.
+    pub is_enforced: bool,
 }
 
 /// What a command is about, for people: its collection where it needs something of that, else its database.
@@ -194,9 +201,9 @@ fn first_text<'a>(request: &Request<'a>) -> Option<&'a str> {
     request.body().iter_elements().next()?.ok()?.value().ok()?.as_str()
 }
 
-fn key(request: &Request<'_>) -> u64 {
+fn key(request: &Request<'_>, is_enforced: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (request.canonical_name, request.database(), first_text(request)).hash(&mut hasher);
+    (is_enforced, request.canonical_name, request.database(), first_text(request)).hash(&mut hasher);
     hasher.finish()
 }
 

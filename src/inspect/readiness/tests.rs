@@ -16,7 +16,7 @@ fn sample() -> Value {
                 "application": "billing", "ready": false,
                 "operations": { "allowed": 0, "unauthenticated": 3, "missingPrivilege": 0 }, "users": [],
                 "denied": [{ "command": "find", "user": null, "namespace": "app.orders", "driver": "nodejs 6", "address": "10.0.0.7",
-                    "why": "unauthenticated", "count": 3, "firstSeen": "a", "lastSeen": "b" }],
+                    "why": "unauthenticated", "enforced": true, "count": 3, "firstSeen": "a", "lastSeen": "b" }],
                 "allowed": [], "failedLogins": [], "overflow": { "denied": 0 },
             },
             {
@@ -57,7 +57,7 @@ fn the_report_says_who_why_and_what_to_do() {
     for line in [
         "2 of 3 applications would break:",
         "3 operations without credentials",
-        "find 3x, for example on app.orders; from 10.0.0.7 with nodejs 6, last b",
+        "find 3x, for example on app.orders; refused already, by proxy.enforcement; from 10.0.0.7 with nodejs 6, last b",
         "1 operation without the privilege",
         "insert 1x: r@admin lacks insert on app.totals; from a unix socket, last b",
         "2 failed logins as r@admin by SCRAM-SHA-256; from 10.0.0.8, last b",

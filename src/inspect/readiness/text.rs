@@ -161,6 +161,9 @@ fn denied(line: &Value) -> String {
     } else {
         let _ = write!(text, ", for example on {}", field("namespace"));
     }
+    if line.get("enforced") == Some(&Value::Bool(true)) {
+        text.push_str("; refused already, by proxy.enforcement");
+    }
     let _ = write!(text, "; {}, last {}", origin(line), field("lastSeen"));
     text
 }

@@ -14,7 +14,7 @@ fn need(database: &str, collection: &str, action: Action) -> Need {
 
 fn count(record: &Record, client: &Client, command: &str, why: Option<&Why>, needs: &[Need], now_ms: i64) -> Arc<Counter> {
     let user = why.is_none_or(|why| *why != Why::Unauthenticated).then(|| UserName::new("ann", "app"));
-    let operation = Operation { client, user: user.as_ref(), command, namespace: "app.orders", why, needs };
+    let operation = Operation { client, user: user.as_ref(), command, namespace: "app.orders", why, is_enforced: false, needs };
     record.operation(&operation, now_ms)
 }
 
@@ -104,6 +104,7 @@ fn names_that_are_longer_than_any_real_one_are_cut() {
         command: &long,
         namespace: &long,
         why: Some(&why),
+        is_enforced: false,
         needs: &needs,
     };
     record.operation(&operation, 1);

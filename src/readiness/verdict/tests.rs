@@ -47,8 +47,9 @@ fn work(record: &Record, client: &Client, principal: Option<&Arc<Principal>>, ac
         Some(_) => Some(Why::MissingPrivilege(needs.to_vec())),
     };
     let user = principal.map(|principal| principal.name());
-    record
-        .operation(&Operation { client, user, command: "c", namespace: "app.orders", why: why.as_ref(), needs: &needs }, now_ms);
+    let operation =
+        Operation { client, user, command: "c", namespace: "app.orders", why: why.as_ref(), is_enforced: false, needs: &needs };
+    record.operation(&operation, now_ms);
 }
 
 fn kinds(record: &Record, now_ms: i64, last_ms: Option<i64>) -> Vec<&'static str> {

@@ -45,12 +45,13 @@ fn rule(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refus
 struct Bench {
     record: Record,
     watch: Watch,
+    is_enforced: bool,
 }
 
 impl Bench {
     fn new() -> Self {
         let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
-        Self { record: Record::default(), watch: Watch::new(client) }
+        Self { record: Record::default(), watch: Watch::new(client), is_enforced: false }
     }
 
     fn run(&mut self, principal: Option<&Arc<Principal>>, body: &RawDocumentBuf) -> Result<Outcome, WholeMessage> {
@@ -67,7 +68,12 @@ impl Bench {
         let command = Command { name: &name, database: "app", body, protocol: Protocol::Message, exhaust_allowed: false };
         let request = Request { command, canonical_name: &name, sequences };
         let cursors = Cursors::default();
-        self.watch.observe(&self.record, principal, &request, Judging { rule, cursors: &cursors, now_ms: 1 })
+        self.watch.observe(
+            &self.record,
+            principal,
+            &request,
+            Judging { rule, cursors: &cursors, now_ms: 1, is_enforced: self.is_enforced },
+        )
     }
 
     fn report(&self) -> Report {
@@ -162,4 +168,29 @@ fn a_first_field_that_is_no_collection_is_not_shown_as_one() {
     let report = bench.report();
     let LineReport { namespace, .. } = report.applications.first().and_then(|application| application.lines.first()).unwrap();
     assert_eq!(namespace, "app");
+}
+
+#[test]
+fn what_was_refused_in_earnest_has_lines_of_its_own() {
+    let mut bench = Bench::new();
+    let ann = reader();
+    for is_enforced in [false, true, true, false] {
+        bench.is_enforced = is_enforced;
+        let outcome = bench.run_with(Some(&ann), &update("a"), Sequences::Read(b""));
+        assert_eq!(outcome, Ok(Outcome::MissingPrivilege));
+    }
+    let report = bench.report();
+    let lines = &report.applications.first().unwrap().lines;
+    let found: Vec<_> = lines.iter().map(|one| (one.line.is_enforced, one.tally.count, one.is_denied())).collect();
+    assert_eq!(found, [(false, 2, true), (true, 2, true)]);
+}
+
+#[test]
+fn what_was_refused_although_the_rules_allow_it_is_never_counted_as_allowed() {
+    let mut bench = Bench::new();
+    bench.is_enforced = true;
+    for _ in 0..2 {
+        assert_eq!(bench.run(Some(&reader()), &find("a")), Ok(Outcome::MissingPrivilege));
+    }
+    assert_eq!(bench.lines(), [("find".to_owned(), false, 2)]);
 }
