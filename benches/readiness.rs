@@ -48,7 +48,7 @@ fn observe(criterion: &mut Criterion) {
             let mut watch = Watch::new(Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() });
             let command = Command::new(name, "app", body);
             let request = Request { command, canonical_name: name, sequences: Sequences::None };
-            let judging = Judging { rule: authz::rehearse, cursors: &cursors, now_ms: 1 };
+            let judging = Judging { rule: authz::rehearse, cursors: &cursors, now_ms: 1, is_enforced: false };
             group.bench_function(format!("{name}/{who}"), |bencher| {
                 bencher.iter(|| watch.observe(&record, principal.as_ref(), black_box(&request), judging));
             });

@@ -26,8 +26,8 @@ pub trait Subject: Send + Sync + 'static {
     fn metrics(&self) -> String;
     /// `Ok` when clients can be served, else what is missing.
     fn ready(&self) -> Result<(), String>;
-    /// Who would break if authentication were enforced now, as JSON.
-    fn readiness(&self) -> String;
+    /// Who would break if authentication were enforced now, as JSON; with `last_seconds` only so many count.
+    fn readiness(&self, last_seconds: Option<u32>) -> String;
     /// The roles that one application needs, as JSON.
     fn roles(&self, application: &str) -> impl Future<Output = Result<String, RolesError>> + Send;
 }
@@ -71,7 +71,10 @@ async fn answer<S: Subject>(method: &Method, uri: &Uri, subject: &S) -> Response
             Ok(()) => text(StatusCode::OK, "ready\n".into()),
             Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
         },
-        "/api/readiness" => json(StatusCode::OK, subject.readiness()),
+        "/api/readiness" => match parameter(uri.query().unwrap_or_default(), "last").map(|last| last.parse()).transpose() {
+            Ok(last_seconds) => json(StatusCode::OK, subject.readiness(last_seconds)),
+            Err(_) => text(StatusCode::BAD_REQUEST, "?last=SECONDS is no number\n".into()),
+        },
         "/api/readiness/roles" => match parameter(uri.query().unwrap_or_default(), "application") {
             None => text(StatusCode::BAD_REQUEST, "?application=NAME is missing\n".into()),
             Some(application) => match subject.roles(&application).await {
@@ -132,7 +135,7 @@ mod tests {
             Err("the upstream is not reachable".into())
         }
 
-        fn readiness(&self) -> String {
+        fn readiness(&self, _last_seconds: Option<u32>) -> String {
             "{}".into()
         }
 
@@ -171,7 +174,9 @@ mod tests {
         for (query, expected) in cases {
             assert_eq!(status(Method::GET, &format!("/api/readiness/roles{query}")).await, expected, "{query}");
         }
-        assert_eq!(status(Method::GET, "/api/readiness").await, 200);
+        for (query, expected) in [("", 200), ("?last=86400", 200), ("?last=", 400), ("?last=-1", 400), ("?last=1h", 400)] {
+            assert_eq!(status(Method::GET, &format!("/api/readiness{query}")).await, expected, "{query}");
+        }
     }
 
     #[tokio::test(start_paused = true)]

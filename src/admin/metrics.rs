@@ -8,6 +8,8 @@ use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, Prometheu
 
 const METADATA: Metadata<'static> = Metadata::new("doorward", Level::INFO, None);
 
+const ENFORCED_REFUSALS: &str = "doorward_enforced_refusals_total";
+
 /// The mechanisms that are counted under their own names.
 const MECHANISMS: [&str; 3] = ["SCRAM-SHA-256", "SCRAM-SHA-1", "MONGODB-X509"];
 /// The label of every other mechanism.
@@ -33,6 +35,10 @@ pub struct Metrics {
     pub would_deny_unauthenticated: Counter,
     /// Commands that enforcement would refuse because the user lacks a privilege; counted in transition alone.
     pub would_deny_missing_privilege: Counter,
+    /// Commands that `proxy.enforcement` refused because nobody is authenticated.
+    pub enforced_refusals_unauthenticated: Counter,
+    /// Commands that `proxy.enforcement` refused because the user lacks a privilege.
+    pub enforced_refusals_missing_privilege: Counter,
     /// Bytes of requests that were forwarded.
     pub bytes_to_upstream: Counter,
     /// Bytes of replies that were forwarded.
@@ -62,6 +68,8 @@ impl Metrics {
             operations_transitional: counter("doorward_transitional_operations_total", None),
             would_deny_unauthenticated: counter("doorward_would_deny_total", Some(("reason", "unauthenticated"))),
             would_deny_missing_privilege: counter("doorward_would_deny_total", Some(("reason", "missing_privilege"))),
+            enforced_refusals_unauthenticated: counter(ENFORCED_REFUSALS, Some(("reason", "unauthenticated"))),
+            enforced_refusals_missing_privilege: counter(ENFORCED_REFUSALS, Some(("reason", "missing_privilege"))),
             bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
             bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
             snapshot_generation: gauge("doorward_snapshot_generation"),
@@ -159,6 +167,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_unauthorized_operations_total", "Commands refused because their user lacks a privilege."),
         ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
         ("doorward_would_deny_total", "Commands that enforcement would have refused, counted under transitionToAuth, by reason."),
+        (ENFORCED_REFUSALS, "Commands that proxy.enforcement refused under transitionToAuth, by reason."),
         ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
         ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
         ("doorward_reloads_total", "Reloads, by outcome."),

@@ -10,8 +10,9 @@ use super::log::timestamp;
 use crate::authz::action::Action;
 use crate::authz::needs::{Need, OwnedResource};
 use crate::names::UserName;
-use crate::readiness::report::{ApplicationReport, FailedLogin, Line, Overflow, Report, Tally, Why};
+use crate::readiness::report::{ApplicationReport, Connections, FailedLogin, LineReport, Overflow, Place, Report, Tally, Why};
 use crate::readiness::roles::Recommendation;
+use crate::readiness::verdict::{self, Obstacle};
 
 /// Why there is no recommendation.
 #[derive(Debug, thiserror::Error)]
@@ -24,9 +25,13 @@ pub enum RolesError {
     Upstream(String),
 }
 
-/// The whole report.
+/// The whole report with its verdict. With `last_ms` only so many milliseconds count.
 #[must_use]
-pub fn report(report: &Report) -> Value {
+pub fn report(mut report: Report, now_ms: i64, last_ms: Option<i64>) -> Value {
+    if let Some(last_ms) = last_ms {
+        report.forget_before(now_ms.saturating_sub(last_ms));
+    }
+    let obstacles = verdict::obstacles(&report, now_ms, last_ms);
     let names = |ready: bool| -> Vec<&str> {
         report.applications.iter().filter(|one| one.is_ready() == ready).map(|one| one.name.as_str()).collect()
     };
@@ -34,6 +39,8 @@ pub fn report(report: &Report) -> Value {
         "transition": report.since_ms.is_some() && report.ended_ms.is_none(),
         "since": report.since_ms.map(time),
         "until": report.ended_ms.map(time),
+        "verdict": if obstacles.is_empty() { "ready to enforce" } else { "not ready to enforce" },
+        "obstacles": obstacles.iter().map(obstacle).collect::<Vec<_>>(),
         "wouldBreak": names(false),
         "ready": names(true),
         "applications": report.applications.iter().map(application).collect::<Vec<_>>(),
@@ -41,15 +48,20 @@ pub fn report(report: &Report) -> Value {
     })
 }
 
+/// What stands in the way: a word for programs, a text for people, and the application that it is about, if it is about one.
+fn obstacle(obstacle: &Obstacle) -> Value {
+    json!({ "kind": obstacle.kind(), "application": obstacle.application(), "text": obstacle.to_string() })
+}
+
 fn application(report: &ApplicationReport) -> Value {
     let (allowed, unauthenticated, missing_privilege) = report.counts();
-    let lines = |allowed: bool| -> Vec<Value> {
-        report.lines.iter().filter(|(line, _, _)| line.why.is_none() == allowed).map(line).collect()
-    };
+    let lines =
+        |allowed: bool| -> Vec<Value> { report.lines.iter().filter(|one| one.line.why.is_none() == allowed).map(line).collect() };
     json!({
         "application": report.name,
         "ready": report.is_ready(),
         "operations": { "allowed": allowed, "unauthenticated": unauthenticated, "missingPrivilege": missing_privilege },
+        "connections": report.connections.iter().map(connections).collect::<Vec<_>>(),
         "users": users(report).iter().map(ToString::to_string).collect::<Vec<_>>(),
         "denied": lines(false),
         "allowed": lines(true),
@@ -63,7 +75,15 @@ fn application(report: &ApplicationReport) -> Value {
     })
 }
 
-fn line((line, tally, namespace): &(Line, Tally, String)) -> Value {
+fn connections(connections: &Connections) -> Value {
+    let Connections { place: Place { driver, address, user }, open, total, last_ms } = connections;
+    json!({
+        "driver": driver, "address": address, "authenticated": user.is_some(), "user": user.as_ref().map(ToString::to_string),
+        "open": open, "total": total, "lastSeen": time(*last_ms),
+    })
+}
+
+fn line(LineReport { line, tally, namespace, is_resolved }: &LineReport) -> Value {
     let mut object = Map::new();
     object.insert("command".into(), line.command.as_str().into());
     object.insert("user".into(), line.user.as_ref().map(ToString::to_string).into());
@@ -71,6 +91,8 @@ fn line((line, tally, namespace): &(Line, Tally, String)) -> Value {
     if let Some(why) = &line.why {
         object.insert("driver".into(), line.driver.as_str().into());
         object.insert("address".into(), line.address.as_str().into());
+        object.insert("enforced".into(), line.is_enforced.into());
+        object.insert("resolved".into(), (*is_resolved).into());
         match why {
             Why::Unauthenticated => object.insert("why".into(), "unauthenticated".into()),
             Why::MissingPrivilege(missing) => {
@@ -101,8 +123,10 @@ fn tallied(object: &mut Map<String, Value>, tally: Tally) {
 }
 
 fn overflow(overflow: Overflow) -> Value {
-    let Overflow { allowed, denied, failed_logins, needs } = overflow;
-    json!({ "allowed": allowed, "denied": denied, "failedLogins": failed_logins, "needs": needs })
+    let Overflow { allowed, denied, failed_logins, needs, connections } = overflow;
+    json!({
+        "allowed": allowed, "denied": denied, "failedLogins": failed_logins, "needs": needs, "connections": connections,
+    })
 }
 
 /// One privilege, for JSON.
@@ -126,7 +150,9 @@ fn resource(resource: &OwnedResource) -> Value {
 
 /// The users that the application authenticated as.
 fn users(report: &ApplicationReport) -> Vec<UserName> {
-    let mut users: Vec<_> = report.lines.iter().filter_map(|(line, _, _)| line.user.clone()).collect();
+    let worked = report.lines.iter().filter_map(|one| one.line.user.clone());
+    let connected = report.connections.iter().filter_map(|one| one.place.user.clone());
+    let mut users: Vec<_> = worked.chain(connected).collect();
     users.sort_by(|one, other| (&one.database, &one.name).cmp(&(&other.database, &other.name)));
     users.dedup();
     users
@@ -189,26 +215,62 @@ mod tests {
         let resource = OwnedResource::Collection { database: "app".into(), collection: "orders".into() };
         let needs = [Need { resource, action: Action::Insert }];
         let why = if user.is_some() { Why::MissingPrivilege(needs.to_vec()) } else { Why::Unauthenticated };
-        let operation =
-            Operation { client: &client, user, command: "insert", namespace: "app.orders", why: Some(&why), needs: &needs };
+        let operation = Operation {
+            client: &client,
+            user,
+            command: "insert",
+            namespace: "app.orders",
+            why: Some(&why),
+            is_enforced: false,
+            needs: &needs,
+        };
         record.operation(&operation, 1000);
         record.report()
     }
 
     #[test]
     fn the_report_names_who_would_break_and_why() {
-        let value = report(&recorded(Some(&UserName::new("ann", "app"))));
+        let value = report(recorded(Some(&UserName::new("ann", "app"))), 2000, None);
         assert_eq!(
             (&value["transition"], &value["wouldBreak"], &value["ready"]),
             (&json!(true), &json!(["the \"shop\""]), &json!([]))
         );
         let expected = json!([{
             "command": "insert", "user": "ann@app", "namespace": "app.orders", "driver": "d 1", "address": "10.0.0.7",
-            "why": "missing privilege",
+            "why": "missing privilege", "enforced": false, "resolved": false,
             "missing": [{ "resource": { "db": "app", "collection": "orders" }, "action": "insert" }],
             "count": 1, "firstSeen": "1970-01-01T00:00:01.000+00:00", "lastSeen": "1970-01-01T00:00:01.000+00:00",
         }]);
         assert_eq!(value["applications"][0]["denied"], expected);
+        let obstacle = json!({
+            "kind": "application", "application": "the \"shop\"",
+            "text": "the \"shop\" would break: 1x without the privilege",
+        });
+        assert_eq!((&value["verdict"], &value["obstacles"]), (&json!("not ready to enforce"), &json!([obstacle])));
+    }
+
+    #[test]
+    fn what_is_older_than_asked_for_stands_in_nobodys_way() {
+        let verdict = |last_ms| report(recorded(None), 2000, Some(last_ms))["obstacles"].clone();
+        assert_eq!(verdict(1500)[0]["kind"], "application");
+        assert_eq!(verdict(500)[0]["kind"], "nothingSeen");
+        assert_eq!(verdict(3000)[0]["kind"], "tooShort");
+    }
+
+    #[test]
+    fn connections_are_told_with_who_is_authenticated() {
+        let record = Record::default();
+        record.set_transition(true, 0);
+        let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
+        let presence = record.arrive(&client, None, 1000);
+        let told = report(record.report(), 2000, None)["applications"][0]["connections"].clone();
+        let expected = json!([{
+            "driver": "d 1", "address": "10.0.0.7", "authenticated": false, "user": null, "open": 1, "total": 1,
+            "lastSeen": "1970-01-01T00:00:01.000+00:00",
+        }]);
+        assert_eq!(told, expected);
+        drop(presence);
+        assert_eq!(report(record.report(), 2000, None)["applications"][0]["connections"][0]["open"], 0);
     }
 
     #[test]

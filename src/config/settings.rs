@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::cidr::Cidr;
-use crate::names::HostAndPort;
+use crate::names::{HostAndPort, UserName};
 
 /// Everything that doorward was told, validated.
 #[derive(Clone, Debug)]
@@ -224,6 +224,8 @@ pub struct Proxy {
     pub fronts: Vec<Front>,
     /// `members`.
     pub members: Vec<Member>,
+    /// `enforcement`: for whom authentication is enforced already in transition.
+    pub enforcement: Vec<EnforcementRule>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
     pub admin: Option<SocketAddr>,
     /// `hideUnknownUsers`, default false.
@@ -234,6 +236,19 @@ pub struct Proxy {
     pub handshake_timeout_seconds: u32,
     /// `drainSeconds`: how long SIGTERM waits for running operations, default 15.
     pub drain_seconds: u32,
+}
+
+/// An entry of `proxy.enforcement`; all that is given must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EnforcementRule {
+    /// `source`: the client's address is in this range.
+    pub source: Option<Cidr>,
+    /// `application`: the name that the client gives itself; empty for those that give none.
+    pub application: Option<String>,
+    /// `user`: this user is authenticated.
+    pub user: Option<UserName>,
+    /// `percentage`: the client is among so many of a hundred.
+    pub percentage: Option<u8>,
 }
 
 /// Where clients come in, and the mongod that they reach there.

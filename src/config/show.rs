@@ -7,7 +7,7 @@ mod tests;
 use std::fmt::Write as _;
 
 use super::options::{self, Reload};
-use super::settings::{ClusterAuthMode, Member, Settings, TlsMode, UpstreamAuthentication};
+use super::settings::{ClusterAuthMode, EnforcementRule, Member, Settings, TlsMode, UpstreamAuthentication};
 
 const PASSWORD: &str = "<password>";
 
@@ -206,6 +206,7 @@ impl Lines {
         }
         self.path("proxy.tls.keyFile", settings.tls.key_file.as_ref());
         self.plain("proxy.members", entries(&proxy.members, member));
+        self.plain("proxy.enforcement", entries(&proxy.enforcement, enforcement));
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
         }
@@ -231,6 +232,16 @@ fn member(member: &Member) -> Vec<(&'static str, String)> {
     fields.extend(member.listen.as_ref().map(|listen| ("listen", listen.to_string())));
     fields.push(("advertise", member.advertise.to_string()));
     fields
+}
+
+fn enforcement(rule: &EnforcementRule) -> Vec<(&'static str, String)> {
+    let fields = [
+        ("source", rule.source.map(|source| source.to_string())),
+        ("application", rule.application.clone()),
+        ("user", rule.user.as_ref().map(ToString::to_string)),
+        ("percentage", rule.percentage.map(|percentage| percentage.to_string())),
+    ];
+    fields.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 /// A text as YAML: bare when nothing in it has a meaning of its own, else in double quotes.

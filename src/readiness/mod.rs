@@ -1,14 +1,17 @@
 //! Who would break if authentication were enforced now: the would-deny record of `security.transitionToAuth`.
 //!
 //! In transition nothing is enforced, yet every forwarded command is judged by the rules that would decide about it. [`watch`] does so
-//! for one connection and counts, [`record`] keeps the counts of all connections in bounded memory, [`roles`] finds the smallest roles
-//! that would allow everything that an application did. Nothing here ever decides about a command. Pure: time comes in.
+//! for one connection and counts, [`record`] keeps the counts of all connections in bounded memory, [`presence`] who is connected,
+//! [`verdict`] says what stands in the way of enforcement, [`roles`] finds the smallest roles that would allow everything that an
+//! application did. Nothing here ever decides about a command. Pure: time comes in.
 //!
 //! What a client says of itself (application name, driver) is a claim: it is shown to the operator, and never believed.
 
+pub mod presence;
 pub mod record;
 pub mod report;
 pub mod roles;
+pub mod verdict;
 pub mod watch;
 
 use std::net::IpAddr;

@@ -2,14 +2,22 @@
 //!
 //! Memory is bounded by [`Limits`], whatever clients call themselves: what does not fit is still counted, in [`Overflow`], and the
 //! report shows that. Counters are shared: a connection that does the same again adds to one without taking the lock.
+//!
+//! A line that would have been refused is resolved when the same driver at the same address works as a user that holds all that was
+//! lacking, since then, and no longer without one. Until then it stands in the way.
 
-use std::collections::{BTreeMap, HashMap};
+mod application;
+
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::report::{ApplicationReport, FailedLogin, Line, Overflow, Report, Tally, Why};
+use self::application::{Application, Attempts, Entry, Rest};
+use super::presence::{Counts, Presence};
+use super::report::{FailedLogin, Line, Place, Report, Tally, Why};
 use super::{Client, MOST_NAMESPACE_BYTES, MOST_USER_BYTES, MOST_WORD_BYTES, cut};
 use crate::authz::needs::{Need, OwnedResource};
+use crate::authz::principal::Principal;
 use crate::names::UserName;
 
 /// How much is kept. The whole is a few megabytes at most as long as names are of ordinary length, some tens when all are as long as
@@ -18,7 +26,7 @@ use crate::names::UserName;
 pub struct Limits {
     /// Different application names.
     pub applications: usize,
-    /// Lines of the report, failed logins included, for one application and for all.
+    /// Lines of the report, failed logins and connections included, for one application and for all.
     pub entries_an_application: usize,
     /// See `entries_an_application`.
     pub entries: usize,
@@ -83,6 +91,8 @@ pub struct Operation<'a> {
     pub namespace: &'a str,
     /// Why it would be refused; `None` when it would be allowed.
     pub why: Option<&'a Why>,
+    /// Whether it was refused in earnest, by `proxy.enforcement`.
+    pub is_enforced: bool,
     /// Everything that it needs.
     pub needs: &'a [Need],
 }
@@ -99,58 +109,9 @@ pub struct Login<'a> {
 }
 
 #[derive(Debug)]
-struct Entry {
-    counter: Arc<Counter>,
-    namespace: String,
-}
-
-#[derive(Debug)]
-struct Attempts {
-    failed: Counter,
-    succeeded_ms: Option<i64>,
-}
-
-/// Counts of what had no place.
-#[derive(Debug)]
-struct Rest {
-    allowed: Arc<Counter>,
-    denied: Arc<Counter>,
-    failed_logins: Arc<Counter>,
-    needs: u64,
-}
-
-impl Rest {
-    fn new(now_ms: i64) -> Self {
-        let counter = || Arc::new(Counter::new(now_ms));
-        Self { allowed: counter(), denied: counter(), failed_logins: counter(), needs: 0 }
-    }
-
-    fn operation(&self, is_allowed: bool) -> Arc<Counter> {
-        Arc::clone(if is_allowed { &self.allowed } else { &self.denied })
-    }
-
-    fn overflow(&self) -> Overflow {
-        Overflow {
-            allowed: self.allowed.tally().count,
-            denied: self.denied.tally().count,
-            failed_logins: self.failed_logins.tally().count,
-            needs: self.needs,
-        }
-    }
-}
-
-#[derive(Debug)]
-struct Application {
-    entries: HashMap<Line, Entry>,
-    logins: HashMap<FailedLogin, Attempts>,
-    /// Whether it was ever lacking.
-    needs: BTreeMap<Need, bool>,
-    rest: Rest,
-}
-
-#[derive(Debug)]
 struct State {
     since_ms: Option<i64>,
+    begun_ms: Option<i64>,
     ended_ms: Option<i64>,
     applications: HashMap<String, Application>,
     entries: usize,
@@ -175,8 +136,15 @@ impl Record {
     /// An empty one.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        let state =
-            State { since_ms: None, ended_ms: None, applications: HashMap::new(), entries: 0, needs: 0, rest: Rest::new(0) };
+        let state = State {
+            since_ms: None,
+            begun_ms: None,
+            ended_ms: None,
+            applications: HashMap::new(),
+            entries: 0,
+            needs: 0,
+            rest: Rest::new(0),
+        };
         Self { limits, state: Mutex::new(state) }
     }
 
@@ -185,7 +153,9 @@ impl Record {
         let mut state = self.lock();
         if is_on {
             state.since_ms.get_or_insert(now_ms);
-            state.ended_ms = None;
+            if state.begun_ms.is_none() || state.ended_ms.take().is_some() {
+                state.begun_ms = Some(now_ms);
+            }
         } else if state.since_ms.is_some() {
             state.ended_ms.get_or_insert(now_ms);
         }
@@ -198,6 +168,13 @@ impl Record {
         counter
     }
 
+    /// Counts a connection that works, or has logged in, until the presence is dropped.
+    #[must_use]
+    pub fn arrive(&self, client: &Client, principal: Option<&Arc<Principal>>, now_ms: i64) -> Presence {
+        let counts = self.lock().place(client, principal.map(|principal| principal.name()), now_ms, &self.limits);
+        Presence::new(counts, principal, now_ms)
+    }
+
     /// Counts a failed login.
     pub fn login_failed(&self, login: &Login<'_>, now_ms: i64) {
         let mut state = self.lock();
@@ -207,7 +184,7 @@ impl Record {
         };
         let key = failed_login(login);
         let places = Places { all: entries, most: self.limits.entries, most_here: self.limits.entries_an_application };
-        let here = application.entries.len().saturating_add(application.logins.len());
+        let here = application.len();
         if !application.logins.contains_key(&key) && !places.take(here) {
             return application.rest.failed_logins.add(now_ms);
         }
@@ -232,9 +209,11 @@ impl Record {
     #[must_use]
     pub fn report(&self) -> Report {
         let state = self.lock();
-        let mut applications: Vec<_> = state.applications.iter().map(|(name, application)| application.report(name)).collect();
+        let mut applications: Vec<_> =
+            state.applications.iter().map(|(name, application)| application.report(name, self.limits.missing)).collect();
         applications.sort_by(|one, other| (one.is_ready(), &one.name).cmp(&(other.is_ready(), &other.name)));
-        Report { since_ms: state.since_ms, ended_ms: state.ended_ms, applications, overflow: state.rest.overflow() }
+        let State { since_ms, begun_ms, ended_ms, .. } = *state;
+        Report { since_ms, begun_ms, ended_ms, applications, overflow: state.rest.overflow() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -243,6 +222,25 @@ impl Record {
 }
 
 impl State {
+    /// Where a connection is counted; what has no place is counted where nobody sees it.
+    fn place(&mut self, client: &Client, name: Option<&UserName>, now_ms: i64, limits: &Limits) -> Arc<Counts> {
+        let Self { applications, entries, rest, .. } = self;
+        let Some(application) = application(applications, &client.application, now_ms, limits) else {
+            rest.connections = rest.connections.saturating_add(1);
+            return Arc::default();
+        };
+        let place = Place { driver: client.driver.clone(), address: client.address.clone(), user: name.map(user) };
+        if let Some(counts) = application.places.get(&place) {
+            return Arc::clone(counts);
+        }
+        let places = Places { all: entries, most: limits.entries, most_here: limits.entries_an_application };
+        if !places.take(application.len()) {
+            application.rest.connections = application.rest.connections.saturating_add(1);
+            return Arc::default();
+        }
+        Arc::clone(application.places.entry(place).or_default())
+    }
+
     fn counter(&mut self, operation: &Operation<'_>, now_ms: i64, limits: &Limits) -> Arc<Counter> {
         let Self { applications, entries, needs, rest, .. } = self;
         let Some(application) = application(applications, &operation.client.application, now_ms, limits) else {
@@ -263,8 +261,7 @@ impl State {
             return Arc::clone(&entry.counter);
         }
         let places = Places { all: entries, most: limits.entries, most_here: limits.entries_an_application };
-        let here = application.entries.len().saturating_add(application.logins.len());
-        if !places.take(here) {
+        if !places.take(application.len()) {
             return application.rest.operation(operation.why.is_none());
         }
         let counter = Arc::new(Counter::new(now_ms));
@@ -326,6 +323,7 @@ fn line(operation: &Operation<'_>, most_missing: usize) -> Line {
         address: claimed(address),
         command: cut(operation.command, MOST_WORD_BYTES),
         why,
+        is_enforced: operation.is_enforced,
     }
 }
 
@@ -349,53 +347,6 @@ fn bounded(need: &Need) -> Need {
         other => other.clone(),
     };
     Need { resource, action: need.action }
-}
-
-impl Application {
-    fn new(now_ms: i64) -> Self {
-        Self { entries: HashMap::new(), logins: HashMap::new(), needs: BTreeMap::new(), rest: Rest::new(now_ms) }
-    }
-
-    fn note_need(&mut self, need: &Need, is_lacking: bool, places: &mut Places<'_>) {
-        let here = self.needs.len();
-        if let Some(lacking) = self.needs.get_mut(need) {
-            *lacking |= is_lacking;
-            return;
-        }
-        let need = bounded(need);
-        if let Some(lacking) = self.needs.get_mut(&need) {
-            *lacking |= is_lacking;
-        } else if (Places { all: places.all, ..*places }).take(here) {
-            self.needs.insert(need, is_lacking);
-        } else {
-            self.rest.needs = self.rest.needs.saturating_add(1);
-        }
-    }
-
-    fn report(&self, name: &str) -> ApplicationReport {
-        let tallied = |(line, entry): (&Line, &Entry)| (line.clone(), entry.counter.tally(), entry.namespace.clone());
-        let mut lines: Vec<_> = self.entries.iter().map(tallied).collect();
-        lines.sort_by(|(one, more, _), (other, less, _)| {
-            (one.why.is_none(), less.count, one).cmp(&(other.why.is_none(), more.count, other))
-        });
-        let mut failed_logins: Vec<_> = self
-            .logins
-            .iter()
-            .map(|(login, attempts)| {
-                let tally = attempts.failed.tally();
-                let later = attempts.succeeded_ms.is_some_and(|succeeded| succeeded >= tally.last_ms);
-                (login.clone(), tally, later)
-            })
-            .collect();
-        failed_logins.sort_by(|one, other| one.0.cmp(&other.0));
-        ApplicationReport {
-            name: name.to_owned(),
-            lines,
-            failed_logins,
-            needs: self.needs.iter().map(|(need, lacking)| (need.clone(), *lacking)).collect(),
-            overflow: self.rest.overflow(),
-        }
-    }
 }
 
 #[cfg(test)]

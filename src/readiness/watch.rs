@@ -10,6 +10,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::Client;
+use super::presence::Presence;
 use super::record::{Counter, Operation, Record};
 use super::report::Why;
 use crate::authz::cursors::Cursors;
@@ -52,6 +53,8 @@ struct Slot {
 pub struct Watch {
     client: Client,
     principal: Option<Arc<Principal>>,
+    /// Once the connection has worked or logged in.
+    presence: Option<Presence>,
     slots: Vec<Option<Slot>>,
 }
 
@@ -59,7 +62,7 @@ impl Watch {
     /// For a connection of this client.
     #[must_use]
     pub fn new(client: Client) -> Self {
-        Self { client, principal: None, slots: Vec::new() }
+        Self { client, principal: None, presence: None, slots: Vec::new() }
     }
 
     /// Who is at the other end.
@@ -80,7 +83,7 @@ impl Watch {
         judged: Judging<'_>,
     ) -> Result<Outcome, WholeMessage> {
         self.set_principal(principal);
-        let key = key(request);
+        let key = key(request, judged.is_enforced);
         let place = usize::try_from(key).unwrap_or_default() % SLOTS;
         let remembered = self.slots.get(place).and_then(Option::as_ref).filter(|slot| slot.key == key);
         // Nobody is never allowed anything, so there is no use in asking the rule for nobody first.
@@ -94,6 +97,9 @@ impl Watch {
                     let is_alike = |slot: &&Slot| slot.trace == asking.trace() && slot.lacking.len() == extra.len();
                     if let Some(slot) = remembered.filter(is_alike) {
                         slot.counter.add(judged.now_ms);
+                        if let Some(presence) = &self.presence {
+                            presence.touch(judged.now_ms);
+                        }
                         return Ok(slot.outcome);
                     }
                     break;
@@ -101,6 +107,7 @@ impl Watch {
             }
         }
         let found = needs::search(judged.rule, request, principal.map(AsRef::as_ref), judged.cursors).ok_or(WholeMessage)?;
+        self.be_present(record, judged.now_ms);
         let (outcome, counter) = self.note(record, request, &found, judged);
         if self.slots.is_empty() {
             self.slots.resize_with(SLOTS, || None);
@@ -109,6 +116,21 @@ impl Watch {
             *slot = Some(Slot { key, trace: found.trace, lacking: found.lacking, outcome, counter });
         }
         Ok(outcome)
+    }
+
+    /// Takes note of who has logged in.
+    pub fn logged_in(&mut self, record: &Record, principal: &Arc<Principal>, now_ms: i64) {
+        self.set_principal(Some(principal));
+        self.be_present(record, now_ms);
+    }
+
+    /// Counts the connection as the user's, once.
+    fn be_present(&mut self, record: &Record, now_ms: i64) {
+        let principal = self.principal.as_ref();
+        match &self.presence {
+            Some(presence) if presence.is_of(principal) => presence.refresh(principal, now_ms),
+            _ => self.presence = Some(record.arrive(&self.client, principal, now_ms)),
+        }
     }
 
     /// What is remembered is remembered of one user.
@@ -127,6 +149,10 @@ impl Watch {
     fn note(&self, record: &Record, request: &Request<'_>, found: &Found, judged: Judging<'_>) -> (Outcome, Arc<Counter>) {
         let (outcome, why) = match &self.principal {
             None => (Outcome::Unauthenticated, Some(Why::Unauthenticated)),
+            // What was refused although the rules allow it is another user's: a session, say.
+            Some(_) if found.is_allowed && judged.is_enforced => {
+                (Outcome::MissingPrivilege, Some(Why::MissingPrivilege(Vec::new())))
+            }
             Some(_) if found.is_allowed => (Outcome::Allowed, None),
             Some(_) => (Outcome::MissingPrivilege, Some(Why::MissingPrivilege(found.lacking.clone()))),
         };
@@ -137,6 +163,7 @@ impl Watch {
             command: request.canonical_name,
             namespace: &namespace,
             why: why.as_ref(),
+            is_enforced: judged.is_enforced,
             needs: &found.needs,
         };
         (outcome, record.operation(&operation, judged.now_ms))
@@ -152,6 +179,8 @@ pub struct Judging<'a> {
     pub cursors: &'a Cursors,
     /// Milliseconds since 1970.
     pub now_ms: i64,
+    /// Whether the command was refused in earnest, and only why is asked.
+    pub is_enforced: bool,
 }
 
 /// What a command is about, for people: its collection where it needs something of that, else its database.
@@ -172,9 +201,9 @@ fn first_text<'a>(request: &Request<'a>) -> Option<&'a str> {
     request.body().iter_elements().next()?.ok()?.value().ok()?.as_str()
 }
 
-fn key(request: &Request<'_>) -> u64 {
+fn key(request: &Request<'_>, is_enforced: bool) -> u64 {
     let mut hasher = DefaultHasher::new();
-    (request.canonical_name, request.database(), first_text(request)).hash(&mut hasher);
+    (is_enforced, request.canonical_name, request.database(), first_text(request)).hash(&mut hasher);
     hasher.finish()
 }
 

@@ -62,7 +62,12 @@ impl ClientConnection<'_> {
         let current = self.server.snapshot.load();
         if current.generation != self.surroundings.snapshot.generation {
             self.surroundings.snapshot = Arc::clone(&current);
+            self.ask_rules();
         }
+    }
+
+    fn ask_rules(&mut self) {
+        self.session.ask_rules(&self.surroundings.snapshot.policy, self.surroundings.client_address());
     }
 
     /// Looks the session's user up again when something about users has changed: a dropped user stops at once.
@@ -76,6 +81,7 @@ impl ClientConnection<'_> {
             if let Some(event) = self.session.refresh_user(&found, self.surroundings.addresses()) {
                 self.record(&event);
                 self.show_state();
+                self.ask_rules();
             }
         }
         self.users_generation = generation;
@@ -148,9 +154,9 @@ impl ClientConnection<'_> {
     }
 
     /// Logs and counts what happened in the session.
-    pub(super) fn record(&self, event: &Event) {
-        let metrics = &self.server.metrics;
+    pub(super) fn record(&mut self, event: &Event) {
         self.note_login(event);
+        let metrics = &self.server.metrics;
         match event {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {

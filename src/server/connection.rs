@@ -227,6 +227,7 @@ pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
         readiness: Readiness::default(),
         shown_state: "unauthenticated",
     };
+    connection.session.ask_rules(&connection.surroundings.snapshot.policy, address);
     server.metrics.connection_state(connection.shown_state, 1.0);
     let end = connection.run(deadline, seconds).await;
     Box::pin(connection.finish(&end)).await;
@@ -331,7 +332,7 @@ impl ClientConnection<'_> {
         })
     }
 
-    fn application_name(&self) -> Option<String> {
+    pub(super) fn application_name(&self) -> Option<String> {
         self.session.client_metadata().and_then(|metadata| application_name(metadata))
     }
 

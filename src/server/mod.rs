@@ -321,8 +321,9 @@ impl http::Subject for Server {
         self.metrics.render()
     }
 
-    fn readiness(&self) -> String {
-        format!("{}\n", crate::admin::readiness::report(&self.readiness.report()))
+    fn readiness(&self, last_seconds: Option<u32>) -> String {
+        let last_ms = last_seconds.map(|seconds| i64::from(seconds).saturating_mul(1000));
+        format!("{}\n", crate::admin::readiness::report(self.readiness.report(), unix_now_ms(), last_ms))
     }
 
     async fn roles(&self, application: &str) -> Result<String, RolesError> {

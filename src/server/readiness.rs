@@ -1,19 +1,21 @@
 //! The would-deny record of a running doorward: in transition every forwarded command is judged as if it were enforced, and counted;
 //! on the admin port it is told, and which roles an application needs.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::connection::{ClientConnection, Surroundings};
 use super::{Server, unix_now_ms};
+use crate::admin::log::Severity;
 use crate::admin::readiness::{self, RolesError};
 use crate::authz;
 use crate::authz::needs::OwnedResource;
 use crate::authz::request::{Request, Sequences};
+use crate::error::ErrorCode;
 use crate::readiness::Client;
 use crate::readiness::record::Login;
 use crate::readiness::roles::{Definition, recommend};
 use crate::readiness::watch::{Judging, Outcome, Watch, WholeMessage};
-use crate::session::{Event, Session, State};
+use crate::session::{Effect, Event, Session, State};
 use crate::upstream::roles::definitions;
 use crate::wire::command::Command;
 
@@ -26,6 +28,8 @@ pub(super) struct Readiness {
     watch: Option<Box<Watch>>,
     /// Whether the client had said who it is when the watch was made.
     is_introduced: bool,
+    /// Whether something was refused by `proxy.enforcement`.
+    was_refused: bool,
 }
 
 impl Readiness {
@@ -42,26 +46,46 @@ impl Readiness {
         command: &Command<'_>,
         sequences: Sequences<'_>,
     ) -> Result<(), WholeMessage> {
-        if !surroundings.snapshot.policy.transition_to_auth || matches!(session.state(), State::Member(_)) {
+        let policy = &surroundings.snapshot.policy;
+        let is_enforced = session.enforces(policy);
+        if !policy.transition_to_auth || is_enforced || matches!(session.state(), State::Member(_)) {
             return Ok(());
         }
-        let canonical_name = authz::table::canonical_name(command.name);
-        if !surroundings.picture.command(canonical_name).is_some_and(|known| known.requires_auth) {
-            return Ok(());
-        }
-        if self.watch.is_none() || self.is_introduced != session.client_metadata().is_some() {
-            self.is_introduced = session.client_metadata().is_some();
-            self.watch = Some(Box::new(Watch::new(client(session, surroundings))));
-        }
-        let Some(watch) = &mut self.watch else { return Ok(()) };
-        let request = Request { command: *command, canonical_name, sequences };
-        let judging = Judging { rule: authz::rehearse, cursors: &surroundings.front.cursors, now_ms: unix_now_ms() };
-        match watch.observe(&server.readiness, session.state().principal(), &request, judging)? {
-            Outcome::Allowed => {}
-            Outcome::Unauthenticated => server.metrics.would_deny_unauthenticated.increment(1),
-            Outcome::MissingPrivilege => server.metrics.would_deny_missing_privilege.increment(1),
+        match self.judge(server, session, surroundings, command, sequences)? {
+            None | Some(Outcome::Allowed) => {}
+            Some(Outcome::Unauthenticated) => server.metrics.would_deny_unauthenticated.increment(1),
+            Some(Outcome::MissingPrivilege) => server.metrics.would_deny_missing_privilege.increment(1),
         }
         Ok(())
+    }
+
+    /// Judges and counts a command; `None` for one that needs no authentication.
+    fn judge(
+        &mut self,
+        server: &Server,
+        session: &Session,
+        surroundings: &Surroundings<'_>,
+        command: &Command<'_>,
+        sequences: Sequences<'_>,
+    ) -> Result<Option<Outcome>, WholeMessage> {
+        let canonical_name = authz::table::canonical_name(command.name);
+        if !surroundings.picture.command(canonical_name).is_some_and(|known| known.requires_auth) {
+            return Ok(None);
+        }
+        let is_enforced = session.is_enforced_by_rule(&surroundings.snapshot.policy);
+        let watch = self.watch(session, surroundings);
+        let request = Request { command: *command, canonical_name, sequences };
+        let judging = Judging { rule: authz::rehearse, cursors: &surroundings.front.cursors, now_ms: unix_now_ms(), is_enforced };
+        watch.observe(&server.readiness, session.state().principal(), &request, judging).map(Some)
+    }
+
+    fn watch(&mut self, session: &Session, surroundings: &Surroundings<'_>) -> &mut Watch {
+        let is_introduced = session.client_metadata().is_some();
+        if self.is_introduced != is_introduced {
+            self.is_introduced = is_introduced;
+            self.watch = None;
+        }
+        self.watch.get_or_insert_with(|| Box::new(Watch::new(client(session, surroundings))))
     }
 }
 
@@ -70,8 +94,39 @@ fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
 }
 
 impl ClientConnection<'_> {
+    /// Counts a refusal, tells of the first of a connection, where `proxy.enforcement` alone is the reason.
+    pub(super) fn note_refusal(&mut self, command: &Command<'_>, sequences: Sequences<'_>, effect: &Effect) {
+        let Effect::Reply { body, .. } = effect else { return };
+        let is_refusal = || body.get_i32("code").is_ok_and(|code| code == ErrorCode::Unauthorized.code());
+        if !self.session.is_enforced_by_rule(&self.surroundings.snapshot.policy) || !is_refusal() {
+            return;
+        }
+        let judged = self.readiness.judge(self.server, &self.session, &self.surroundings, command, sequences);
+        let (counter, why, remedy) = match judged {
+            Ok(None) => return,
+            Ok(Some(Outcome::Unauthenticated)) => (
+                &self.server.metrics.enforced_refusals_unauthenticated,
+                "not authenticated",
+                "give this client credentials, or take the rule out of proxy.enforcement and reload (SIGHUP)",
+            ),
+            Ok(Some(Outcome::MissingPrivilege | Outcome::Allowed)) | Err(WholeMessage) => (
+                &self.server.metrics.enforced_refusals_missing_privilege,
+                "the user lacks a privilege",
+                "doorward readiness tells which; grant it, or take the rule out of proxy.enforcement and reload (SIGHUP)",
+            ),
+        };
+        counter.increment(1);
+        if !std::mem::replace(&mut self.readiness.was_refused, true) {
+            let attributes = json!({
+                "remote": self.log.remote(), "applicationName": self.application_name(), "command": command.name,
+                "user": self.session.state().user().map(ToString::to_string), "reason": why, "remedy": remedy,
+            });
+            self.log.access(Severity::Warning, 9_000_030, "Refused by proxy.enforcement", attributes);
+        }
+    }
+
     /// Takes note of a login in transition. One that fails within a hello is not the client's last word.
-    pub(super) fn note_login(&self, event: &Event) {
+    pub(super) fn note_login(&mut self, event: &Event) {
         if !self.surroundings.snapshot.policy.transition_to_auth {
             return;
         }
@@ -84,6 +139,10 @@ impl ClientConnection<'_> {
             Event::AuthenticationSucceeded { mechanism, user, .. } => {
                 let client = client(&self.session, &self.surroundings);
                 self.server.readiness.login_succeeded(&Login { client: &client, user: Some(user), mechanism }, now_ms);
+                if let State::User(user) = self.session.state() {
+                    let watch = self.readiness.watch(&self.session, &self.surroundings);
+                    watch.logged_in(&self.server.readiness, &user.record().principal, now_ms);
+                }
             }
             _ => {}
         }

@@ -129,6 +129,7 @@ fn policy(
     Policy {
         access_control: security.access_control,
         transition_to_auth: security.transition_to_auth,
+        enforcement: proxy.enforcement.clone(),
         mechanisms: parameters.authentication_mechanisms.clone(),
         cluster_auth_mode: security.cluster_auth_mode,
         enforce_user_cluster_separation: parameters.enforce_user_cluster_separation,

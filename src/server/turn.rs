@@ -86,7 +86,7 @@ impl ClientConnection<'_> {
     }
 
     fn may_forward(&self) -> bool {
-        self.session.state().is_authenticated() || !self.surroundings.snapshot.policy.enforces_authentication()
+        self.session.state().is_authenticated() || !self.session.enforces(&self.surroundings.snapshot.policy)
     }
 
     /// Refuses what is too large for a client that is not authenticated.
@@ -200,7 +200,7 @@ impl ClientConnection<'_> {
         self.refresh().await?;
         self.refresh_picture()?;
         let effect = self.step(&command).await?;
-        Ok(match effect {
+        let judged = match effect {
             Effect::Forward(permit) => {
                 let sequences = sequences(&command, request.envelope, message);
                 let again = permit.clone();
@@ -225,7 +225,11 @@ impl ClientConnection<'_> {
                 }
             }
             other => Judged::Local(request.envelope, other),
-        })
+        };
+        if let Judged::Local(_, effect) = &judged {
+            self.note_refusal(&command, sequences(&command, request.envelope, message), effect);
+        }
+        Ok(judged)
     }
 
     /// A message of `size` bytes that is there as a whole and may be forwarded, if that is possible with what is changed of it.

@@ -1,7 +1,8 @@
 //! The authentication state of one connection, and every command that doorward answers itself. This is the gate.
 //!
 //! A [`Session`] judges one command at a time and says what is to be done: send this reply, forward, or wait for the topology to
-//! change. It never forwards for somebody who has not proved who they are, unless access control is off or in transition. It does
+//! change. It never forwards for somebody who has not proved who they are, unless access control is off or in transition
+//! (and no rule of `proxy.enforcement` matches them). It does
 //! no I/O, reads no clock and draws nothing at random: users, time and nonces come in by [`Context`].
 //!
 //! Source: fact sheets "Authentication and authorization semantics", sections 1.2, 2, 3.1, 3.2, 5, 6 and 8.1, and "wire protocol
@@ -12,6 +13,7 @@ mod advertised;
 mod arguments;
 mod client_metadata;
 mod commands;
+mod enforcement;
 mod event;
 mod generic;
 mod hello;
@@ -143,6 +145,8 @@ pub struct Session {
     compression: Vec<String>,
     /// Whether a hello said that the client is a mongod or mongos.
     internal_client: bool,
+    /// Whether a rule of `proxy.enforcement` matched when it was last looked at.
+    is_enforced_by_rule: bool,
 }
 
 /// A command that begins an authentication, or the same inside a hello.
@@ -187,13 +191,41 @@ impl Session {
         self.client_metadata.as_ref().filter(|_| self.hello_seen)
     }
 
+    /// Whether this client is refused what it is not authenticated, or not authorized, for.
+    #[must_use]
+    pub const fn enforces(&self, policy: &Policy) -> bool {
+        policy.enforces_authentication() || self.is_enforced_by_rule(policy)
+    }
+
+    /// Whether it is so by `proxy.enforcement` alone.
+    #[must_use]
+    pub const fn is_enforced_by_rule(&self, policy: &Policy) -> bool {
+        policy.access_control && policy.transition_to_auth && self.is_enforced_by_rule
+    }
+
+    /// Asks the rules of `proxy.enforcement` again. To be called when the connection opens, when the rules have changed, and after
+    /// [`refresh_user`](Self::refresh_user); a session that learns of the client's name or user by itself asks them by itself.
+    pub fn ask_rules(&mut self, policy: &Policy, client_address: ClientAddress) {
+        let rules = &policy.enforcement;
+        let application = || {
+            let metadata = self.client_metadata.as_deref();
+            let name =
+                |metadata: &RawDocument| metadata.get_document("application").ok()?.get_str("name").ok().map(str::to_owned);
+            metadata.and_then(name).unwrap_or_default()
+        };
+        let application = (!rules.is_empty() && self.hello_seen).then(application);
+        let (address, user) = (client_address.ip(), self.state.user());
+        let known = enforcement::Known { address, application: application.as_deref(), user };
+        self.is_enforced_by_rule = enforcement::is_enforced(rules, known);
+    }
+
     /// The permit to forward a command of this name; `None` when it is answered here.
     #[must_use]
     pub fn permit(&self, name: &str, policy: &Policy) -> Option<Permit> {
         if commands::is_always_local(name) {
             return None;
         }
-        if !policy.enforces_authentication() {
+        if !self.enforces(policy) {
             return Some(Permit::issue(Subject::Unrestricted(self.state.principal().cloned())));
         }
         self.state.principal().cloned().map(|principal| Permit::issue(Subject::Authenticated(principal)))
@@ -220,7 +252,7 @@ impl Session {
     #[must_use]
     pub fn asks_for_any_user(&self, command: &Command<'_>, context: &Context<'_>) -> bool {
         let policy = context.policy;
-        let in_force = policy.localhost_exception && policy.enforces_authentication() && !self.state.is_authenticated();
+        let in_force = policy.localhost_exception && self.enforces(policy) && !self.state.is_authenticated();
         let requires_auth = || commands::find(context.picture, command.name).is_ok_and(|known| known.requires_auth);
         in_force && context.client_address.is_loopback() && requires_auth()
     }
@@ -234,7 +266,11 @@ impl Session {
     /// Judges one command.
     pub fn step(&mut self, command: &Command<'_>, context: &Context<'_>) -> Effect {
         let mut events = Vec::new();
-        match self.judge(command, context, &mut events) {
+        let judged = self.judge(command, context, &mut events);
+        if !matches!(judged, Ok(Outcome::Forward(_))) {
+            self.ask_rules(context.policy, context.client_address);
+        }
+        match judged {
             Ok(Outcome::Reply(reply)) => Effect::Reply { body: context.picture.complete(reply), events },
             Ok(Outcome::Forward(permit)) => Effect::Forward(permit),
             Ok(Outcome::Wait(wait)) => Effect::AwaitTopology(AwaitTopology {
@@ -269,6 +305,7 @@ impl Session {
                 error.to_reply()
             }
         };
+        self.ask_rules(context.policy, context.client_address);
         awaited.body = AwaitTopology::plain(&body);
         if let Some(version) = context.picture.topology_version() {
             awaited.topology_version = version;
@@ -282,7 +319,7 @@ impl Session {
             return Ok(Outcome::Forward(permit));
         }
         let known = refusal::check_command(command, context)?;
-        let must_authenticate = context.policy.enforces_authentication() && !self.state.is_authenticated();
+        let must_authenticate = self.enforces(context.policy) && !self.state.is_authenticated();
         if known.requires_auth && must_authenticate {
             if !(context.no_users && self.asks_for_any_user(command, context)) {
                 let text = format!("command {} requires authentication", known.name);
@@ -318,7 +355,7 @@ impl Session {
     }
 
     fn situation(&self, context: &Context<'_>) -> generic::Situation {
-        let free = !context.policy.enforces_authentication();
+        let free = !self.enforces(context.policy);
         let holds = |action| {
             let principal = self.state.principal();
             free || principal.is_some_and(|principal| principal.privileges().holds(Resource::Cluster, action))

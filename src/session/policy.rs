@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::cidr::Cidr;
-use crate::config::settings::ClusterAuthMode;
+use crate::config::settings::{ClusterAuthMode, EnforcementRule};
 use crate::scram::{Credential, Mechanism};
 use crate::secret::Secret;
 use crate::x509::membership::MembershipRule;
@@ -17,6 +17,8 @@ pub struct Policy {
     pub access_control: bool,
     /// `security.transitionToAuth`: authentication is real, but nothing is enforced.
     pub transition_to_auth: bool,
+    /// `proxy.enforcement`: for whom it is enforced in transition too.
+    pub enforcement: Vec<EnforcementRule>,
     /// `authenticationMechanisms`.
     pub mechanisms: Vec<String>,
     /// `security.clusterAuthMode`.
@@ -44,7 +46,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Whether a client that is not authenticated is refused.
+    /// Whether every client that is not authenticated is refused; in transition [`super::Session::enforces`] knows who is.
     #[must_use]
     pub const fn enforces_authentication(&self) -> bool {
         self.access_control && !self.transition_to_auth

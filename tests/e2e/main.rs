@@ -21,6 +21,8 @@ mod differential;
 #[cfg(test)]
 mod drivers;
 #[cfg(test)]
+mod enforcement;
+#[cfg(test)]
 mod examples;
 #[cfg(test)]
 mod framing;

@@ -56,14 +56,24 @@ impl Rehearsal {
         command.arg("readiness").arg("--config").arg(&self.file).args(words).output().expect("doorward readiness")
     }
 
-    fn text(&self, words: &[&str]) -> String {
+    /// What it prints, with this exit status.
+    fn text(&self, words: &[&str], status: i32) -> String {
         let output = self.readiness(words);
-        assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).expect("UTF-8")
+        let (text, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert_eq!(output.status.code(), Some(status), "{text}{errors}");
+        text.into_owned()
+    }
+
+    /// Waits until it says that nothing stands in the way, as a script would.
+    fn wait_until_ready(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while self.readiness(&[]).status.code() != Some(0) {
+            assert!(Instant::now() < deadline, "{}", self.text(&[], 1));
+        }
     }
 
     fn json(&self, words: &[&str]) -> Value {
-        serde_json::from_str(&self.text(&[words, &["--json"]].concat())).expect("JSON")
+        serde_json::from_str(&self.text(&[words, &["--json"]].concat(), 0)).expect("JSON")
     }
 
     /// What the applications do, each as its outcome says: who it is, or an error code.
@@ -133,31 +143,73 @@ fn the_record_names_exactly_who_would_break_and_the_recommended_roles_are_enough
     let missing = json!([{"resource": {"db": "app", "collection": "from_Python"}, "action": "insert"}]);
     assert_eq!(denied[0]["missing"], missing);
     assert_eq!(application(&report, "shop")["denied"], json!([]));
-    let text = it.text(&[]);
-    for expected in ["2 of 3 applications would break", "lacks insert on app.from_Python", "without credentials"] {
+    let text = it.text(&[], 1);
+    let verdict = "Verdict: not ready to enforce:";
+    for expected in ["2 of 3 applications would break", "lacks insert on app.from_Python", "without credentials", verdict] {
         assert!(text.contains(expected), "{text}");
     }
 
     let roles = it.json(&["--roles", "reports"]);
     assert_eq!((&roles["roles"], &roles["complete"]), (&json!([{"role": "readWrite", "db": "app"}]), &json!(true)));
-    let (_, since) = text.rsplit_once("--since ").expect("the command for what comes from now on");
-    let since = ["--since", since.trim()];
-    assert_eq!(it.json(&since)["notSeen"], json!(["billing", "reports", "shop"]));
     // Through doorward, where it counts at once.
     let mut root = Connection::plain(it.port);
     must_log_in(&mut root, "root", "admin", "secret");
     root.must(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
     assert_eq!(APPLICATIONS[2].run(it.port)["ok"], true);
-    let report = it.json(&since);
-    let ready = names(&report, "ready");
-    assert!(names(&report, "wouldBreak").is_empty() && ready.contains(&"reports".to_owned()), "{report}");
-    assert_eq!(report["notSeen"], json!(["billing", "shop"]));
+    assert_eq!(names(&it.json(&[]), "wouldBreak"), ["billing"]);
     it.enforce();
     let [shop, billing, reports] = it.run(&APPLICATIONS).try_into().expect("three");
     assert_eq!((&shop["ok"], &reports["ok"]), (&json!(true), &json!(true)), "{shop} {reports}");
     assert_eq!((&billing["ok"], &billing["code"]), (&json!(false), &json!(13)), "{billing}");
     let report = it.json(&[]);
     assert!(report["transition"] == false && report["until"].is_string(), "{report}");
+}
+
+#[test]
+fn the_exit_status_waits_until_everybody_has_moved_to_credentials() {
+    let it = Rehearsal::start();
+    let [shop, billing, reports] = &APPLICATIONS;
+    assert!(it.text(&[], 1).contains("nobody did anything that needs a privilege yet"));
+    assert_eq!(shop.run(it.port)["ok"], true);
+    it.wait_until_ready();
+    assert!(it.text(&[], 0).ends_with("Verdict: ready to enforce.\n"));
+
+    it.administer(doc! {"createUser": "reporter", "pwd": "r", "roles": [{"role": "read", "db": "app"}], "$db": "admin"});
+    assert_eq!((&billing.run(it.port)["ok"], &reports.run(it.port)["ok"]), (&json!(true), &json!(true)));
+    assert!(it.text(&[], 1).contains("billing would break: "));
+    let report = it.json(&[]);
+    let obstacles: Vec<_> = report["obstacles"].as_array().expect("a list").iter().map(|one| &one["application"]).collect();
+    assert_eq!((&report["verdict"], obstacles), (&json!("not ready to enforce"), vec![&json!("billing"), &json!("reports")]));
+    let connections = &application(&report, "billing")["connections"];
+    assert_eq!(
+        (&connections[0]["authenticated"], &connections[0]["address"]),
+        (&json!(false), &json!("127.0.0.1")),
+        "{connections}"
+    );
+
+    // What stood in the way is gone once each of them works with what it needs, from where it worked before.
+    assert_eq!(Application { credentials: "alice:wonderland@", ..*billing }.run(it.port)["ok"], true);
+    it.administer(doc! {"grantRolesToUser": "reporter", "roles": [{"role": "readWrite", "db": "app"}], "$db": "admin"});
+    assert!(it.text(&["--application", "reports"], 1).contains("reports would break"), "nobody has seen it with its new role");
+    let deadline = Instant::now() + PATIENCE;
+    while it.readiness(&[]).status.code() != Some(0) {
+        assert!(Instant::now() < deadline, "{}", it.text(&[], 1));
+        assert_eq!(reports.run(it.port)["ok"], true);
+    }
+    let report = it.json(&[]);
+    assert_eq!((&report["verdict"], &report["obstacles"]), (&json!("ready to enforce"), &json!([])));
+    assert_eq!(application(&report, "billing")["denied"][0]["resolved"], true);
+    let users: Vec<_> = application(&report, "billing")["connections"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|one| one["user"].clone())
+        .collect();
+    assert_eq!(users, [json!(null), json!("alice@admin")]);
+
+    assert!(it.text(&["--last", "1d"], 1).contains("86400 s were asked for"));
+    it.enforce();
+    assert!(it.text(&[], 1).contains("the transition has ended"));
 }
 
 #[test]

@@ -95,6 +95,16 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     )
     .default("[]"),
     OptionSpec::new(
+        "proxy.enforcement",
+        Entries(&["source", "application", "user", "percentage"]),
+        &[Flag::value("proxyEnforcement")],
+        "While security.transitionToAuth is on: for whom authentication and authorization are enforced already. Entries of {source, \
+         application, user, percentage}: a range of addresses, an application's name, NAME@DATABASE of an authenticated user, and how \
+         many of a hundred clients, always the same ones. All that an entry has must match; one entry that matches is enough.",
+    )
+    .default("[]")
+    .reload(Now),
+    OptionSpec::new(
         "proxy.admin.bindIp",
         Text,
         &[Flag::value("proxyAdminBindIp")],

@@ -35,7 +35,10 @@ fn settings(text: &str) -> Settings {
 
 #[test]
 fn what_is_shown_gives_the_same_settings_again() {
-    for text in [FULL, "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n"] {
+    let enforcement = "proxy: {upstream: {address: 'h:1'}, enforcement: [{source: 10.1.2.3/8, percentage: 5}, {source: '::1'}, \
+                       {application: 'a: \"b, c'}, {application: ''}, {user: 'CN=x,O=y@$external'}]}\n";
+    let other = "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n";
+    for text in [FULL, other, enforcement] {
         let shown = yaml(&settings(text));
         let again = settings(&shown);
         assert_eq!(effective(&settings(text)), effective(&again), "{shown}");

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Reader, members};
+use super::{Reader, enforcement, members};
 use crate::config::error::{ErrorKind, Warning};
 use crate::config::settings::{
     Front, Listen, Member, Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
@@ -24,6 +24,7 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     let upstream_tls = upstream_tls(reader);
     let authentication = authentication(reader, upstream_tls.as_ref(), security);
     let members = members::members(reader);
+    let enforcement = enforcement::enforcement(reader, security);
     let address = address(reader);
     let fronts = fronts(reader, net, address.as_ref(), &members);
     Some(Proxy {
@@ -35,6 +36,7 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
         },
         fronts: fronts?,
         members,
+        enforcement,
         admin,
         hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
         user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),

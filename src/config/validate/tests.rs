@@ -1,9 +1,9 @@
 use std::path::Path;
 
 use super::*;
-use crate::config::settings::{ClusterAuthMode, Front, UpstreamAddress};
+use crate::config::settings::{ClusterAuthMode, EnforcementRule, Front, UpstreamAddress};
 use crate::config::{argv, yaml};
-use crate::names::HostAndPort;
+use crate::names::{HostAndPort, UserName};
 
 const UPSTREAM: &str = "\nproxy.upstream.address: db:27018\n";
 
@@ -328,4 +328,61 @@ fn the_newer_membership_options_need_a_mode_that_takes_certificates() {
     for (text, expected) in cases {
         assert_eq!(first(&flags(&format!("{TLS} {text}")).unwrap_err()), expected, "{text}");
     }
+}
+
+fn rules(text: &str) -> Result<Vec<EnforcementRule>, String> {
+    let file = file(&format!("security: {{keyFile: /k, transitionToAuth: true}}\nproxy.enforcement: {text}{UPSTREAM}"));
+    file.map(|(settings, _)| settings.proxy.enforcement).map_err(|errors| first(&errors).to_owned())
+}
+
+#[test]
+fn who_is_enforced_early_is_told_by_entries_whose_fields_must_all_match() {
+    let source = |text: &str| Some(text.parse().unwrap());
+    let none = EnforcementRule::default;
+    let cases = [
+        ("[]", vec![]),
+        ("[{source: 10.0.0.0/8}]", vec![EnforcementRule { source: source("10.0.0.0/8"), ..none() }]),
+        (
+            "[{application: shop, percentage: 25}, {application: ''}]",
+            vec![
+                EnforcementRule { application: Some("shop".into()), percentage: Some(25), ..none() },
+                EnforcementRule { application: Some(String::new()), ..none() },
+            ],
+        ),
+        ("[{user: a@b@app}]", vec![EnforcementRule { user: Some(UserName::new("a@b", "app")), ..none() }]),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(rules(text), Ok(expected), "{text}");
+    }
+    let by_flag =
+        flags("--keyFile /k --transitionToAuth --proxyUpstreamAddress h:1 --proxyEnforcement source=::1,percentage=5").unwrap();
+    assert_eq!(by_flag.0.proxy.enforcement, [EnforcementRule { source: source("::1"), percentage: Some(5), ..none() }]);
+}
+
+#[test]
+fn an_entry_that_would_not_say_for_whom_is_refused() {
+    for (text, expected) in [
+        ("[{}]", "says nothing"),
+        ("[{source: shop}]", "source 'shop': Invalid IP address in CIDR string"),
+        ("[{user: alice}]", "user is no NAME@DATABASE: 'alice'"),
+        ("[{user: '@admin'}]", "user is no NAME@DATABASE"),
+        ("[{percentage: 101}]", "percentage is no number from 0 to 100: '101'"),
+        ("[{percentage: -1}]", "percentage is no number"),
+        ("[{percentage: 5.5}]", "percentage is no number"),
+        ("[{percentage: ''}]", "percentage is no number"),
+        ("[{app: shop}]", "has no field 'app'"),
+    ] {
+        assert!(rules(text).is_err_and(|error| error.contains(expected)), "{text}: {:?}", rules(text));
+    }
+}
+
+#[test]
+fn rules_of_enforcement_without_a_transition_are_warned_of() {
+    let warned = |security: &str| {
+        let (_, warnings) = file(&format!("{security}\nproxy.enforcement: [{{percentage: 5}}]{UPSTREAM}")).unwrap();
+        warnings.iter().any(|warning| warning.message.contains("proxy.enforcement has no effect"))
+    };
+    assert!(!warned("security: {keyFile: /k, transitionToAuth: true}"));
+    assert!(warned("security: {keyFile: /k}"));
+    assert!(warned("security: {authorization: disabled}"));
 }

@@ -5,13 +5,18 @@ use super::*;
 fn sample() -> Value {
     json!({
         "transition": true, "since": "2026-01-01T00:00:00.000+00:00", "until": null,
+        "verdict": "not ready to enforce",
+        "obstacles": [
+            { "kind": "application", "application": "billing", "text": "billing would break: 3x without credentials" },
+            { "kind": "application", "application": "reports", "text": "reports would break: 1x without the privilege" },
+        ],
         "wouldBreak": ["billing", "reports"], "ready": ["shop"],
         "applications": [
             {
                 "application": "billing", "ready": false,
                 "operations": { "allowed": 0, "unauthenticated": 3, "missingPrivilege": 0 }, "users": [],
                 "denied": [{ "command": "find", "user": null, "namespace": "app.orders", "driver": "nodejs 6", "address": "10.0.0.7",
-                    "why": "unauthenticated", "count": 3, "firstSeen": "a", "lastSeen": "b" }],
+                    "why": "unauthenticated", "enforced": true, "count": 3, "firstSeen": "a", "lastSeen": "b" }],
                 "allowed": [], "failedLogins": [], "overflow": { "denied": 0 },
             },
             {
@@ -27,7 +32,15 @@ fn sample() -> Value {
             },
             {
                 "application": "shop", "ready": true, "operations": { "allowed": 9, "unauthenticated": 0, "missingPrivilege": 0 },
-                "users": ["shop@admin"], "denied": [], "allowed": [], "failedLogins": [], "overflow": { "denied": 0 },
+                "users": ["shop@admin"], "allowed": [],
+                "denied": [{ "command": "find", "user": null, "namespace": "app.orders", "driver": "nodejs 6", "address": "10.0.0.7",
+                    "why": "unauthenticated", "resolved": true, "count": 3, "firstSeen": "a", "lastSeen": "b" }],
+                "connections": [
+                    { "driver": "nodejs 6", "address": "10.0.0.7", "authenticated": true, "user": "shop@admin", "open": 2,
+                      "total": 5, "lastSeen": "c" },
+                    { "driver": "nodejs 6", "address": "10.0.0.7", "authenticated": false, "user": null, "open": 0,
+                      "total": 1, "lastSeen": "b" },
+                ], "failedLogins": [], "overflow": { "denied": 0 },
             },
         ],
         "overflow": { "allowed": 0, "denied": 4, "failedLogins": 1, "needs": 0 },
@@ -44,13 +57,16 @@ fn the_report_says_who_why_and_what_to_do() {
     for line in [
         "2 of 3 applications would break:",
         "3 operations without credentials",
-        "find 3x, for example on app.orders; from 10.0.0.7 with nodejs 6, last b",
+        "find 3x, for example on app.orders; refused already, by proxy.enforcement; from 10.0.0.7 with nodejs 6, last b",
         "1 operation without the privilege",
         "insert 1x: r@admin lacks insert on app.totals; from a unix socket, last b",
         "2 failed logins as r@admin by SCRAM-SHA-256; from 10.0.0.8, last b",
         "the roles that this tells: doorward readiness -f x --roles billing",
         "\"shop\": 9 operations as shop@admin",
+        "5 connections, 2 open, from 10.0.0.7 with nodejs 6, as shop@admin, last c",
+        "1 connection, 0 open, from 10.0.0.7 with nodejs 6, not authenticated, last b",
         "4 operations would be refused, 0 allowed, 1 login failed.",
+        "Verdict: not ready to enforce:\n  billing would break: 3x without credentials\n",
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
@@ -62,37 +78,38 @@ fn one_application_can_be_looked_at_alone() {
     assert!(keep_only(&mut value, "reports"));
     let text = told(&value);
     assert!(text.contains("\"reports\"") && !text.contains("billing") && !text.contains("shop"), "{text}");
+    assert!(text.contains("Verdict: not ready to enforce:\n  reports would break"), "{text}");
     assert!(!keep_only(&mut value, "billing"));
 }
 
 #[test]
-fn what_was_mended_before_a_time_is_left_out_and_who_was_not_seen_since_is_named() {
-    let line = |last: &str, count: u64, more: Value| {
-        let mut line = json!({ "command": "find", "user": null, "why": "unauthenticated", "count": count, "lastSeen": last });
-        more.as_object().into_iter().flatten().for_each(|(name, value)| line[name] = value.clone());
-        line
-    };
-    let (old, new) = ("2026-01-01T00:00:00.999+00:00", "2026-01-01T00:00:01.000+00:00");
-    let none = json!({ "denied": 0, "failedLogins": 0 });
-    let application = |name: &str, denied: Value, allowed: Value, logins: Value, overflow: &Value| {
-        json!({ "application": name, "ready": false, "denied": denied, "allowed": allowed, "failedLogins": logins,
-                "overflow": overflow, "users": [], "operations": { "allowed": 0, "unauthenticated": 9, "missingPrivilege": 9 } })
-    };
-    let login = |last| line(last, 1, json!({ "succeededLater": false }));
-    let mut value = json!({ "since": old, "applications": [
-        application("mended", json!([line(old, 3, json!({}))]), json!([line(new, 2, json!({}))]), json!([login(old)]), &none),
-        application("broken", json!([line(old, 3, json!({})), line(new, 4, json!({}))]), json!([]), json!([]), &none),
-        application("locked out", json!([]), json!([]), json!([login(new)]), &none),
-        application("away", json!([line(old, 3, json!({}))]), json!([]), json!([]), &none),
-        application("uncounted", json!([]), json!([]), json!([]), &json!({ "denied": 1, "failedLogins": 0 })),
-    ] });
-    since::keep_since(&mut value, since::parse("2026-01-01T01:00:01+01:00").expect("a time"));
-    assert_eq!(value["wouldBreak"], json!(["broken", "locked out", "uncounted"]));
-    assert_eq!((&value["ready"], &value["notSeen"]), (&json!(["mended"]), &json!(["away"])));
-    let counts = json!({ "allowed": 0, "unauthenticated": 4, "missingPrivilege": 0 });
-    assert_eq!(value["applications"][1]["operations"], counts);
-    assert!(told(&value).contains("nothing is known of: \"away\"\n"), "{}", told(&value));
-    assert!(since::parse("yesterday").is_none());
+fn an_application_that_nothing_stands_in_the_way_of_is_ready_alone() {
+    let mut value = sample();
+    assert!(keep_only(&mut value, "shop"));
+    assert!(told(&value).ends_with("\nVerdict: ready to enforce.\n"), "{}", told(&value));
+    value = sample();
+    value["obstacles"].as_array_mut().unwrap().push(json!({ "kind": "tooShort", "application": null, "text": "too short" }));
+    assert!(keep_only(&mut value, "shop"));
+    assert!(told(&value).ends_with("\nVerdict: not ready to enforce:\n  too short\n"), "{}", told(&value));
+}
+
+#[test]
+fn what_was_resolved_since_is_no_longer_complained_of() {
+    let mut value = sample();
+    value["applications"][0]["denied"][0]["resolved"] = json!(true);
+    let text = told(&value);
+    assert!(!text.contains("3 operations without credentials"), "{text}");
+}
+
+#[test]
+fn a_duration_has_a_unit() {
+    let cases = [("90s", Some(90)), ("30m", Some(1800)), ("24h", Some(86_400)), ("7d", Some(604_800)), ("0s", Some(0))];
+    for (text, expected) in cases {
+        assert_eq!(duration(text).ok(), expected.map(Duration::from_secs), "{text}");
+    }
+    for wrong in ["", "h", "24", "-1h", "+1h", "1.5h", "1\u{e9}", "5000000d", "24 h"] {
+        assert!(duration(wrong).is_err(), "{wrong}");
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::report::{ApplicationReport, LineReport, Overflow};
 use super::*;
 use crate::authz::action::Action;
 
@@ -13,7 +14,7 @@ fn need(database: &str, collection: &str, action: Action) -> Need {
 
 fn count(record: &Record, client: &Client, command: &str, why: Option<&Why>, needs: &[Need], now_ms: i64) -> Arc<Counter> {
     let user = why.is_none_or(|why| *why != Why::Unauthenticated).then(|| UserName::new("ann", "app"));
-    let operation = Operation { client, user: user.as_ref(), command, namespace: "app.orders", why, needs };
+    let operation = Operation { client, user: user.as_ref(), command, namespace: "app.orders", why, is_enforced: false, needs };
     record.operation(&operation, now_ms)
 }
 
@@ -30,7 +31,7 @@ fn alike_operations_share_a_counter_with_their_first_and_last_moment() {
     count(&record, &shop, "find", Some(&Why::Unauthenticated), &[], 5);
     count(&record, &shop, "find", Some(&Why::Unauthenticated), &[], 7).add(9);
     let application = only(&record);
-    let [(line, tally, namespace)] = application.lines.as_slice() else { panic!("{application:?}") };
+    let [LineReport { line, tally, namespace, .. }] = application.lines.as_slice() else { panic!("{application:?}") };
     assert_eq!((line.command.as_str(), line.address.as_str(), namespace.as_str()), ("find", "10.0.0.7", "app.orders"));
     assert_eq!(*tally, Tally { count: 3, first_ms: 5, last_ms: 9 });
 }
@@ -103,6 +104,7 @@ fn names_that_are_longer_than_any_real_one_are_cut() {
         command: &long,
         namespace: &long,
         why: Some(&why),
+        is_enforced: false,
         needs: &needs,
     };
     record.operation(&operation, 1);
@@ -138,7 +140,7 @@ fn total(report: &Report) -> (u64, u64) {
     let mut sum = rest(&report.overflow);
     for application in &report.applications {
         let (operations, logins) = rest(&application.overflow);
-        sum.0 += operations + application.lines.iter().map(|(_, tally, _)| tally.count).sum::<u64>();
+        sum.0 += operations + application.lines.iter().map(|one| one.tally.count).sum::<u64>();
         sum.1 += logins + application.failed_logins.iter().map(|(_, tally, _)| tally.count).sum::<u64>();
     }
     sum

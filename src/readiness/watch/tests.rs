@@ -1,7 +1,7 @@
 use bson::raw::RawDocumentBuf;
 use bson::rawdoc;
 
-use super::super::report::{Report, Why};
+use super::super::report::{LineReport, Report, Why};
 use super::*;
 use crate::authz::Refused;
 use crate::authz::action::Action;
@@ -40,12 +40,13 @@ fn rule(request: &Request<'_>, grants: &mut dyn Grants) -> Result<Granted, Refus
 struct Bench {
     record: Record,
     watch: Watch,
+    is_enforced: bool,
 }
 
 impl Bench {
     fn new() -> Self {
         let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
-        Self { record: Record::default(), watch: Watch::new(client) }
+        Self { record: Record::default(), watch: Watch::new(client), is_enforced: false }
     }
 
     fn run(&mut self, principal: Option<&Arc<Principal>>, body: &RawDocumentBuf) -> Result<Outcome, WholeMessage> {
@@ -58,7 +59,7 @@ impl Bench {
         body: &RawDocumentBuf,
         sequences: Sequences<'_>,
     ) -> Result<Outcome, WholeMessage> {
-        let judging = Judging { rule, cursors: &Cursors::default(), now_ms: 1 };
+        let judging = Judging { rule, cursors: &Cursors::default(), now_ms: 1, is_enforced: self.is_enforced };
         self.watch.observe(&self.record, principal, &request("app", body, sequences), judging)
     }
 
@@ -70,7 +71,7 @@ impl Bench {
     fn lines(&self) -> Vec<(String, bool, u64)> {
         let report = self.report();
         let lines = report.applications.iter().flat_map(|application| &application.lines);
-        lines.map(|(line, tally, _)| (line.command.clone(), line.why.is_none(), tally.count)).collect()
+        lines.map(|one| (one.line.command.clone(), one.line.why.is_none(), one.tally.count)).collect()
     }
 }
 
@@ -138,7 +139,8 @@ fn the_missing_privilege_is_named_with_its_collection() {
     let mut bench = Bench::new();
     let _ = bench.run_with(Some(&reader()), &update("totals"), Sequences::Read(b""));
     let report = bench.report();
-    let (line, _, namespace) = report.applications.first().and_then(|application| application.lines.first()).unwrap();
+    let LineReport { line, namespace, .. } =
+        report.applications.first().and_then(|application| application.lines.first()).unwrap();
     let Some(Why::MissingPrivilege(missing)) = &line.why else { panic!("{line:?}") };
     let [need] = missing.as_slice() else { panic!("{missing:?}") };
     assert_eq!(need.action, Action::Update);
@@ -151,6 +153,31 @@ fn a_first_field_that_is_no_collection_is_not_shown_as_one() {
     let mut bench = Bench::new();
     let _ = bench.run(None, &rawdoc! { "createUser": "ann", "$db": "app" });
     let report = bench.report();
-    let (_, _, namespace) = report.applications.first().and_then(|application| application.lines.first()).unwrap();
+    let LineReport { namespace, .. } = report.applications.first().and_then(|application| application.lines.first()).unwrap();
     assert_eq!(namespace, "app");
+}
+
+#[test]
+fn what_was_refused_in_earnest_has_lines_of_its_own() {
+    let mut bench = Bench::new();
+    let ann = reader();
+    for is_enforced in [false, true, true, false] {
+        bench.is_enforced = is_enforced;
+        let outcome = bench.run_with(Some(&ann), &update("a"), Sequences::Read(b""));
+        assert_eq!(outcome, Ok(Outcome::MissingPrivilege));
+    }
+    let report = bench.report();
+    let lines = &report.applications.first().unwrap().lines;
+    let found: Vec<_> = lines.iter().map(|one| (one.line.is_enforced, one.tally.count, one.is_denied())).collect();
+    assert_eq!(found, [(false, 2, true), (true, 2, true)]);
+}
+
+#[test]
+fn what_was_refused_although_the_rules_allow_it_is_never_counted_as_allowed() {
+    let mut bench = Bench::new();
+    bench.is_enforced = true;
+    for _ in 0..2 {
+        assert_eq!(bench.run(Some(&reader()), &find("a")), Ok(Outcome::MissingPrivilege));
+    }
+    assert_eq!(bench.lines(), [("find".to_owned(), false, 2)]);
 }

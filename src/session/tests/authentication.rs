@@ -4,7 +4,7 @@ use super::*;
 use crate::scram;
 
 const SHA_1: Mechanism = Mechanism::ScramSha1;
-const SHA_256: Mechanism = Mechanism::ScramSha256;
+pub(super) const SHA_256: Mechanism = Mechanism::ScramSha256;
 
 fn binary(bytes: Vec<u8>) -> Binary {
     Binary { subtype: bson::spec::BinarySubtype::Generic, bytes }
@@ -20,7 +20,7 @@ fn proceed(payload: Vec<u8>) -> RawDocumentBuf {
 }
 
 /// Logs in as an ordinary client does and gives the last reply.
-fn log_in(client: &mut Client, mechanism: Mechanism, user: &str, database: &str, password: &str) -> RawDocumentBuf {
+pub(super) fn log_in(client: &mut Client, mechanism: Mechanism, user: &str, database: &str, password: &str) -> RawDocumentBuf {
     log_in_with(client, mechanism, user, database, password, &rawdoc! {})
 }
 

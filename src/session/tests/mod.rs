@@ -2,6 +2,7 @@
 
 mod authentication;
 mod certificates;
+mod enforcement;
 mod gate;
 mod local;
 mod localhost;
@@ -161,6 +162,7 @@ pub(super) fn keyfile_policy() -> Policy {
     Policy {
         access_control: true,
         transition_to_auth: false,
+        enforcement: Vec::new(),
         mechanisms: [MONGODB_X509, "SCRAM-SHA-1", "SCRAM-SHA-256"].map(str::to_owned).to_vec(),
         cluster_auth_mode: ClusterAuthMode::KeyFile,
         enforce_user_cluster_separation: true,
