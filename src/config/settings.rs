@@ -224,6 +224,8 @@ pub struct Proxy {
     pub fronts: Vec<Front>,
     /// `members`.
     pub members: Vec<Member>,
+    /// `proxyProtocol.from`: who sends a PROXY header in front of each connection.
+    pub proxy_protocol_from: Vec<Cidr>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
     pub admin: Option<SocketAddr>,
     /// `hideUnknownUsers`, default false.
@@ -278,6 +280,16 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// `connectTimeoutMS`, default 10000.
     pub connect_timeout_ms: u32,
+    /// `proxyProtocol`; `None` when no header is sent.
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// `proxy.upstream.proxyProtocol`: the version of the PROXY header that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ProxyProtocol {
+    V1,
+    V2,
 }
 
 /// Where the upstream is.

@@ -6,8 +6,9 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use super::cidr::Cidr;
 use super::options::{self, Reload};
-use super::settings::{ClusterAuthMode, Member, Settings, TlsMode, UpstreamAuthentication};
+use super::settings::{ClusterAuthMode, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication};
 
 const PASSWORD: &str = "<password>";
 
@@ -91,6 +92,11 @@ impl Lines {
         }
     }
 
+    fn ranges(&mut self, name: &'static str, ranges: &[Cidr]) {
+        let ranges: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
+        self.plain(name, format!("[{}]", ranges.join(", ")));
+    }
+
     fn net(&mut self, settings: &Settings) {
         let net = &settings.net;
         self.plain("net.port", net.port);
@@ -151,8 +157,7 @@ impl Lines {
         }
         self.plain("security.transitionToAuth", security.transition_to_auth);
         if let Some(ranges) = &security.cluster_ip_source_allowlist {
-            let ranges: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
-            self.plain("security.clusterIpSourceAllowlist", format!("[{}]", ranges.join(", ")));
+            self.ranges("security.clusterIpSourceAllowlist", ranges);
         }
     }
 
@@ -196,6 +201,12 @@ impl Lines {
         };
         self.plain("proxy.upstream.authentication", authentication);
         self.plain("proxy.upstream.connectTimeoutMS", upstream.connect_timeout_ms);
+        let header = match upstream.proxy_protocol {
+            None => "none",
+            Some(ProxyProtocol::V1) => "v1",
+            Some(ProxyProtocol::V2) => "v2",
+        };
+        self.plain("proxy.upstream.proxyProtocol", header);
         self.plain("proxy.upstream.tls.mode", if upstream.tls.is_some() { "requireTLS" } else { "disabled" });
         if let Some(tls) = &upstream.tls {
             self.path("proxy.upstream.tls.CAFile", tls.ca_file.as_ref());
@@ -206,6 +217,7 @@ impl Lines {
         }
         self.path("proxy.tls.keyFile", settings.tls.key_file.as_ref());
         self.plain("proxy.members", entries(&proxy.members, member));
+        self.ranges("proxy.proxyProtocol.from", &proxy.proxy_protocol_from);
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
         }

@@ -1,6 +1,7 @@
 //! The running doorward: it binds, accepts, watches the upstream, reloads and drains.
 
 mod answers;
+mod arrival;
 mod connection;
 mod front;
 mod observe;
@@ -21,7 +22,7 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::connection::Arrival;
+use self::arrival::Arrival;
 use self::front::Front;
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};

@@ -22,6 +22,7 @@ use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
 use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::server::{Judgement, Rejection, ServerTls, Verified};
+use crate::wire::proxy_header::ProxyHeaderError;
 use crate::x509::ca_trusts;
 use crate::x509::peer::PeerIdentity;
 
@@ -46,19 +47,25 @@ impl Refused {
         Self { label: "handshake_timeout", code: end.code(), reason: end.to_string() }
     }
 
+    /// The connection does not begin as `proxy.proxyProtocol.from` says.
+    pub(super) fn proxy_header(error: &ProxyHeaderError) -> Self {
+        let reason = format!("{error} (proxy.proxyProtocol.from)");
+        Self { label: "proxy_header", code: ErrorCode::ProtocolError, reason }
+    }
+
     fn tls(label: &'static str, reason: impl Into<String>) -> Self {
         Self { label, code: ErrorCode::SSLHandshakeFailed, reason: reason.into() }
     }
 }
 
-/// Opens a connection; `Ok(None)` when the client left, or was answered, without one.
+/// Opens a connection, of which `first` was read already; `Ok(None)` when the client left, or was answered, without one.
 pub(super) async fn open(
     server: &Server,
     snapshot: &Snapshot,
     log: &ConnectionLog,
+    mut first: Vec<u8>,
     mut transport: Transport,
 ) -> Result<Option<Opened>, Refused> {
-    let mut first = Vec::with_capacity(4096);
     while first.len() < SNIFF_LEN {
         match transport.read_buf(&mut first).await {
             Ok(0) | Err(_) => return Ok(None),

@@ -108,8 +108,9 @@ impl Snapshot {
     /// The way to an upstream.
     #[must_use]
     pub fn connector(&self, address: &UpstreamAddress) -> Connector {
-        let timeout_ms = self.settings.proxy.upstream.connect_timeout_ms;
-        Connector::new(address.clone(), timeout_ms, self.upstream_tls.clone(), Arc::clone(&self.login))
+        let upstream = &self.settings.proxy.upstream;
+        let (timeout_ms, header) = (upstream.connect_timeout_ms, upstream.proxy_protocol);
+        Connector::new(address.clone(), timeout_ms, self.upstream_tls.clone(), Arc::clone(&self.login)).with_proxy_protocol(header)
     }
 
     /// Every certificate and revocation list in use, toward clients and toward the upstream.

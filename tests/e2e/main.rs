@@ -39,6 +39,8 @@ mod ownership;
 #[cfg(test)]
 mod preauth;
 #[cfg(test)]
+mod proxy_protocol;
+#[cfg(test)]
 mod readiness;
 #[cfg(test)]
 mod relay;

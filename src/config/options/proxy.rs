@@ -2,7 +2,7 @@
 
 use super::{
     Flag,
-    Kind::{Entries, Integer, Path, Switch, Text, Word},
+    Kind::{Entries, Integer, List, Path, Switch, Text, Word},
     OptionSpec,
     Reload::{NewConnections, Now},
 };
@@ -31,6 +31,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "How long connecting to the mongod behind may take, in milliseconds.",
     )
     .default("10000")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.proxyProtocol",
+        Word(&["none", "v1", "v2"]),
+        &[Flag::value("proxyUpstreamProxyProtocol")],
+        "Whether doorward tells the server behind each client's address by a PROXY header. For one that expects the header: a mongod \
+         does not on its ordinary port.",
+    )
+    .default("none")
     .reload(NewConnections),
     OptionSpec::new(
         "proxy.upstream.tls.mode",
@@ -94,6 +103,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
          clients come in, and is left out where another doorward stands in front of it. Members without an entry are hidden.",
     )
     .default("[]"),
+    OptionSpec::new(
+        "proxy.proxyProtocol.from",
+        List,
+        &[Flag::value("proxyProxyProtocolFrom")],
+        "Address ranges of balancers that send a PROXY header, version 1 or 2: from there each connection must begin with one, and the \
+         address in it is the client's in log, limits and restrictions. From elsewhere no header is taken.",
+    )
+    .default("[]")
+    .reload(NewConnections),
     OptionSpec::new(
         "proxy.admin.bindIp",
         Text,

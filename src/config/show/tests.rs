@@ -22,9 +22,9 @@ setParameter: {authenticationMechanisms: SCRAM-SHA-256, scramIterationCount: 600
 systemLog: {destination: file, path: /log, logAppend: true, verbosity: 3, quiet: true}
 processManagement: {pidFilePath: /pid}
 storage: {dbPath: /data}
-proxy: {upstream: {address: '[::1]:27018', authentication: x509, connectTimeoutMS: 5, tls: {mode: requireTLS, CAFile: /uca.pem,
+proxy: {upstream: {address: '[::1]:27018', authentication: x509, connectTimeoutMS: 5, proxyProtocol: v1, tls: {mode: requireTLS, CAFile: /uca.pem,
     certificateKeyFile: /u.pem, certificateKeyFilePassword: hunter4, allowInvalidHostnames: true, allowInvalidCertificates: true}},
-  tls: {keyFile: /key.pem}, admin: {bindIp: '::1', port: 9216}, hideUnknownUsers: true, userCacheSeconds: 0,
+  tls: {keyFile: /key.pem}, proxyProtocol: {from: [10.1.0.0/16, '::1']}, admin: {bindIp: '::1', port: 9216}, hideUnknownUsers: true, userCacheSeconds: 0,
   handshakeTimeoutSeconds: 7, drainSeconds: 8}
 ";
 

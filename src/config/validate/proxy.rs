@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Reader, members};
+use super::{Reader, members, security};
+use crate::config::cidr::Cidr;
 use crate::config::error::{ErrorKind, Warning};
 use crate::config::settings::{
-    Front, Listen, Member, Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
+    Front, Listen, Member, Net, Proxy, ProxyProtocol, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication,
+    UpstreamTls,
 };
 use crate::names::HostAndPort;
 
@@ -32,9 +34,15 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
             authentication,
             tls: upstream_tls,
             connect_timeout_ms: reader.unsigned("proxy.upstream.connectTimeoutMS"),
+            proxy_protocol: match reader.word("proxy.upstream.proxyProtocol") {
+                Some("v1") => Some(ProxyProtocol::V1),
+                Some("v2") => Some(ProxyProtocol::V2),
+                _ => None,
+            },
         },
         fronts: fronts?,
         members,
+        proxy_protocol_from: proxy_protocol_from(reader),
         admin,
         hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
         user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),
@@ -77,6 +85,16 @@ fn fronts(reader: &mut Reader<'_>, net: &Net, address: Option<&UpstreamAddress>,
         }
     }
     Some(fronts)
+}
+
+fn proxy_protocol_from(reader: &mut Reader<'_>) -> Vec<Cidr> {
+    const NAME: &str = "proxy.proxyProtocol.from";
+    let ranges = security::ranges(reader, NAME).unwrap_or_default();
+    if ranges.iter().any(Cidr::is_everything) {
+        let text = "proxy.proxyProtocol.from is everybody: whoever reaches doorward's port can claim any address";
+        reader.warnings.push(Warning::new(None, "NETWORK", text));
+    }
+    ranges
 }
 
 fn address(reader: &mut Reader<'_>) -> Option<UpstreamAddress> {

@@ -249,6 +249,9 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ),
         ("proxy.upstream.tls: {mode: requireTLS}", "proxy.upstream.tls.CAFile is needed"),
         ("proxy.upstream.tls: {CAFile: c}", "needs proxy.upstream.tls.mode requireTLS"),
+        ("proxy.upstream.proxyProtocol: v3", "expects one of none, v1, v2"),
+        ("proxy.proxyProtocol: {from: [10.0.0.0/33]}", "Invalid length in CIDR string"),
+        ("proxy.proxyProtocol: {from: [balancer]}", "Invalid IP address in CIDR string"),
         ("proxy.upstream.tls.mode: preferTLS", "expects one of disabled, requireTLS"),
         ("proxy.members: [{host: a, listen: b}]", "not built yet"),
         ("proxy.admin: {bindIp: example.com, port: 1}", "proxy.admin.bindIp is no address"),
@@ -262,6 +265,16 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
     for (text, expected) in cases {
         let errors = file(&format!("{text}{UPSTREAM}")).unwrap_err();
         assert!(first(&errors).contains(expected), "{text}: {errors}");
+    }
+}
+
+#[test]
+fn a_header_from_everybody_is_warned_of() {
+    for (from, warned) in [("[10.0.0.0/8, '0.0.0.0/0']", true), ("['::/0']", true), ("[10.0.0.0/8, '::1']", false), ("[]", false)]
+    {
+        let (settings, warnings) = file(&format!("proxy.proxyProtocol.from: {from}{UPSTREAM}")).unwrap();
+        let found = warnings.iter().any(|warning| warning.message.contains("can claim any address"));
+        assert_eq!(found, warned, "{from}: {:?}", settings.proxy.proxy_protocol_from);
     }
 }
 
