@@ -37,10 +37,11 @@ impl Settings {
         self.process.clone_from(&old.process);
         self.proxy.admin = old.proxy.admin;
         // Which mongod is behind may change at any time, but not how many there are and where their clients come in.
-        if self.proxy.members != old.proxy.members {
+        if self.proxy.members != old.proxy.members || !self.proxy.has_fronts_of(&old.proxy) {
             self.proxy.upstream.address.clone_from(&old.proxy.upstream.address);
             self.proxy.fronts.clone_from(&old.proxy.fronts);
             self.proxy.members.clone_from(&old.proxy.members);
+            self.proxy.deployments.clone_from(&old.proxy.deployments);
         }
     }
 }
@@ -224,6 +225,8 @@ pub struct Proxy {
     pub fronts: Vec<Front>,
     /// `members`.
     pub members: Vec<Member>,
+    /// `deployments`.
+    pub deployments: Vec<Deployment>,
     /// `proxyProtocol.from`: who sends a PROXY header in front of each connection.
     pub proxy_protocol_from: Vec<Cidr>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
@@ -238,6 +241,14 @@ pub struct Proxy {
     pub drain_seconds: u32,
 }
 
+impl Proxy {
+    /// Whether clients come in at the same places by the same names.
+    fn has_fronts_of(&self, other: &Self) -> bool {
+        let entry = |front: &Front| (front.listen.clone(), front.server_name.clone());
+        self.fronts.iter().map(entry).eq(other.fronts.iter().map(entry))
+    }
+}
+
 /// Where clients come in, and the mongod that they reach there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Front {
@@ -245,6 +256,22 @@ pub struct Front {
     pub listen: Listen,
     /// The mongod behind.
     pub upstream: UpstreamAddress,
+    /// The server name in the TLS hello by which clients mean this one; `None` where no other front has the same place. Fronts of one
+    /// place all have different ones.
+    pub server_name: Option<String>,
+    /// The certificate that it shows; `None` is that of `net.tls`.
+    pub certificate_key_file: Option<PathBuf>,
+}
+
+/// An entry of `proxy.deployments`: one of several mongods behind one address and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// `serverName`: the server name in the TLS hello.
+    pub server_name: String,
+    /// `address`.
+    pub address: UpstreamAddress,
+    /// `certificateKeyFile`; `None` is that of `net.tls`.
+    pub certificate_key_file: Option<PathBuf>,
 }
 
 /// Where doorward listens for a front.
@@ -267,6 +294,13 @@ pub struct Member {
     pub listen: Option<Listen>,
     /// `advertise`: what clients are told instead of `host`.
     pub advertise: HostAndPort,
+}
+
+impl Member {
+    /// Whether clients of both come in at one place.
+    pub(crate) fn shares_place(&self, other: &Self) -> bool {
+        self.listen.is_some() && self.listen == other.listen
+    }
 }
 
 /// `proxy.upstream.*`.

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::cidr::Cidr;
 use super::options::{self, Reload};
-use super::settings::{ClusterAuthMode, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication};
+use super::settings::{ClusterAuthMode, Deployment, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication};
 
 const PASSWORD: &str = "<password>";
 
@@ -217,6 +217,7 @@ impl Lines {
         }
         self.path("proxy.tls.keyFile", settings.tls.key_file.as_ref());
         self.plain("proxy.members", entries(&proxy.members, member));
+        self.plain("proxy.deployments", entries(&proxy.deployments, deployment));
         self.ranges("proxy.proxyProtocol.from", &proxy.proxy_protocol_from);
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
@@ -242,6 +243,13 @@ fn member(member: &Member) -> Vec<(&'static str, String)> {
     let mut fields = vec![("host", member.host.to_string())];
     fields.extend(member.listen.as_ref().map(|listen| ("listen", listen.to_string())));
     fields.push(("advertise", member.advertise.to_string()));
+    fields
+}
+
+fn deployment(deployment: &Deployment) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("serverName", deployment.server_name.clone()), ("address", deployment.address.to_string())];
+    let file = deployment.certificate_key_file.as_ref();
+    fields.extend(file.map(|path| ("certificateKeyFile", path.to_string_lossy().into_owned())));
     fields
 }
 

@@ -1,7 +1,6 @@
 //! A client's arrival: whose connection it is, by a PROXY header where one is due, and its opening, all within one time limit.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,13 +9,14 @@ use tokio::time::Instant;
 
 use super::Server;
 use super::connection::End;
-use super::open::{self, Opened, Refused};
+use super::entrance::Entrance;
+use super::open::{Opened, Opening, Refused};
 use super::registry::Place;
 use super::snapshot::Snapshot;
 use crate::admin::events::ConnectionLog;
 use crate::config::cidr::Cidr;
 use crate::net::stream::Transport;
-use crate::session::{ClientAddress, UpstreamPicture};
+use crate::session::ClientAddress;
 use crate::wire::proxy_header;
 
 /// A client that was accepted.
@@ -25,17 +25,14 @@ pub(super) struct Arrival {
     /// The other end of the socket.
     pub(super) address: ClientAddress,
     pub(super) place: Place,
-    /// The upstream at the moment the client came.
-    pub(super) picture: Arc<UpstreamPicture>,
 }
 
 /// A client whose connection is open for its first message.
-pub(super) struct Entered {
+pub(super) struct Entered<'a> {
     pub(super) endpoints: Endpoints,
     pub(super) place: Place,
     pub(super) log: ConnectionLog,
-    pub(super) picture: Arc<UpstreamPicture>,
-    pub(super) opened: Opened,
+    pub(super) opened: Opened<'a>,
 }
 
 /// Where a client is and what it connected to.
@@ -72,8 +69,14 @@ impl HandshakeTime {
 
 impl Arrival {
     /// Opens the connection; `None` when it came to nothing, which is logged then.
-    pub(super) async fn enter(self, server: &Server, snapshot: &Snapshot, time: &HandshakeTime) -> Option<Entered> {
-        let Self { mut transport, address, place, picture } = self;
+    pub(super) async fn enter<'a>(
+        self,
+        server: &Server,
+        snapshot: &Snapshot,
+        entrance: &'a Entrance,
+        time: &HandshakeTime,
+    ) -> Option<Entered<'a>> {
+        let Self { mut transport, address, place } = self;
         let own = Endpoints { client: address, server: transport.local_address() };
         let mut first = Vec::with_capacity(4096);
         let from = &snapshot.settings.proxy.proxy_protocol_from;
@@ -82,7 +85,10 @@ impl Arrival {
         let log = ConnectionLog::new(server.log.clone(), place.id, endpoints.client.to_string());
         log.accepted(server.registry.len());
         let opened = match told {
-            Ok(Some(_)) => in_time(time, &place, open::open(server, snapshot, &log, first, transport)).await,
+            Ok(Some(_)) => {
+                let opening = Opening { server, snapshot, entrance, place: &place, log: &log };
+                in_time(time, &place, opening.open(first, transport)).await
+            }
             Ok(None) => Ok(None),
             Err(refused) => Err(refused),
         };
@@ -95,7 +101,7 @@ impl Arrival {
             log.ended(server.registry.len().saturating_sub(1), &json!({}));
             return None;
         };
-        Some(Entered { endpoints, place, log, picture, opened })
+        Some(Entered { endpoints, place, log, opened })
     }
 }
 

@@ -9,6 +9,7 @@ use serde_json::json;
 use tokio::time::timeout;
 
 use super::arrival::{Arrival, Endpoints, Entered, HandshakeTime};
+use super::entrance::{Client, Entrance};
 use super::front::Front;
 use super::observe::Origin;
 use super::readiness::Readiness;
@@ -168,11 +169,12 @@ pub(super) struct Counts {
 }
 
 /// Serves one client from its socket to its end.
-pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
+pub(super) async fn serve(server: &Server, entrance: &Entrance, arrival: Arrival) {
     let snapshot = server.snapshot.load_full();
     let time = HandshakeTime::starting_now(snapshot.settings.proxy.handshake_timeout_seconds);
-    let Some(entered) = Box::pin(arrival.enter(server, &snapshot, &time)).await else { return };
-    let Entered { endpoints, place, log, picture, opened } = entered;
+    let Some(entered) = Box::pin(arrival.enter(server, &snapshot, entrance, &time)).await else { return };
+    let Entered { endpoints, place, log, opened } = entered;
+    let Client { front, picture } = opened.client;
     let mut connection = ClientConnection {
         server,
         session: Session::new(),

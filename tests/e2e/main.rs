@@ -51,6 +51,8 @@ mod restart;
 #[cfg(test)]
 mod scram_cases;
 #[cfg(test)]
+mod server_name;
+#[cfg(test)]
 mod tls_modes;
 #[cfg(test)]
 mod transcripts;

@@ -100,9 +100,21 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         &[Flag::value("proxyMembers")],
         "In front of a replica set, one entry a member: {host, listen, advertise}. host is the member's name in the configuration of \
          the replica set; advertise is what clients are told instead; listen (address:port, or a port of net.bindIp) is where its \
-         clients come in, and is left out where another doorward stands in front of it. Members without an entry are hidden.",
+         clients come in, and is left out where another doorward stands in front of it. Members may share it when the hosts of \
+         advertise are different names: the server name in the TLS hello tells then which is meant. Members without an entry are \
+         hidden.",
     )
     .default("[]"),
+    OptionSpec::new(
+        "proxy.deployments",
+        Entries(&["serverName", "address", "certificateKeyFile"]),
+        &[Flag::value("proxyDeployments")],
+        "Several mongods behind net.port, instead of proxy.upstream.address: {serverName, address, certificateKeyFile}. The server name \
+         in the TLS hello tells which is meant; other names and connections without TLS are refused. Without certificateKeyFile \
+         the certificate is that of net.tls. A reload changes addresses and certificates, not names.",
+    )
+    .default("[]")
+    .reload(NewConnections),
     OptionSpec::new(
         "proxy.proxyProtocol.from",
         List,

@@ -35,7 +35,12 @@ fn settings(text: &str) -> Settings {
 
 #[test]
 fn what_is_shown_gives_the_same_settings_again() {
-    for text in [FULL, "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n"] {
+    for text in [
+        FULL,
+        "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n",
+        "net.tls: {mode: requireTLS, certificateKeyFile: s}\nproxy.deployments: [{serverName: One.example, address: 'db:1'},\n  \
+         {serverName: two, address: 'unix:/x y', certificateKeyFile: '/a b'}]\n",
+    ] {
         let shown = yaml(&settings(text));
         let again = settings(&shown);
         assert_eq!(effective(&settings(text)), effective(&again), "{shown}");
