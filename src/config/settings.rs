@@ -231,6 +231,8 @@ pub struct Proxy {
     pub proxy_protocol_from: Vec<Cidr>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
     pub admin: Option<SocketAddr>,
+    /// `loadBalanced`: whether clients that say so are told which server a balancer brought them to, default false.
+    pub load_balanced: bool,
     /// `hideUnknownUsers`, default false.
     pub hide_unknown_users: bool,
     /// `userCacheSeconds`: the greatest age of what is known of a user, default 10.

@@ -223,6 +223,7 @@ impl Lines {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
         }
         self.plain("proxy.admin.port", proxy.admin.map_or(0, |admin| admin.port()));
+        self.plain("proxy.loadBalanced", proxy.load_balanced);
         self.plain("proxy.hideUnknownUsers", proxy.hide_unknown_users);
         self.plain("proxy.userCacheSeconds", proxy.user_cache_seconds);
         self.plain("proxy.handshakeTimeoutSeconds", proxy.handshake_timeout_seconds);

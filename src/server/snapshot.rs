@@ -155,6 +155,7 @@ fn policy(
         compressors: net.compressors.clone(),
         localhost_exception: parameters.enable_localhost_auth_bypass,
         allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
+        load_balanced: proxy.load_balanced,
     }
 }
 

@@ -33,6 +33,8 @@ mod lifecycle;
 #[cfg(test)]
 mod listeners;
 #[cfg(test)]
+mod load_balanced;
+#[cfg(test)]
 mod observability;
 #[cfg(test)]
 mod ownership;

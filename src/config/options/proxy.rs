@@ -134,6 +134,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     OptionSpec::new("proxy.admin.port", Integer(0, 65535), &[Flag::value("proxyAdminPort")], "The admin port; 0 is off.")
         .default("0"),
     OptionSpec::new(
+        "proxy.loadBalanced",
+        Switch,
+        &[Flag::switch("proxyLoadBalanced")],
+        "Serve clients whose connection string says loadBalanced=true, through a TCP balancer before several doorwards that all stand in \
+         front of the same mongod. A mongod serves none.",
+    )
+    .default("false")
+    .reload(NewConnections),
+    OptionSpec::new(
         "proxy.hideUnknownUsers",
         Switch,
         &[Flag::switch("proxyHideUnknownUsers")],

@@ -24,7 +24,7 @@ processManagement: {pidFilePath: /pid}
 storage: {dbPath: /data}
 proxy: {upstream: {address: '[::1]:27018', authentication: x509, connectTimeoutMS: 5, proxyProtocol: v1, tls: {mode: requireTLS, CAFile: /uca.pem,
     certificateKeyFile: /u.pem, certificateKeyFilePassword: hunter4, allowInvalidHostnames: true, allowInvalidCertificates: true}},
-  tls: {keyFile: /key.pem}, proxyProtocol: {from: [10.1.0.0/16, '::1']}, admin: {bindIp: '::1', port: 9216}, hideUnknownUsers: true, userCacheSeconds: 0,
+  tls: {keyFile: /key.pem}, proxyProtocol: {from: [10.1.0.0/16, '::1']}, admin: {bindIp: '::1', port: 9216}, loadBalanced: true, hideUnknownUsers: true, userCacheSeconds: 0,
   handshakeTimeoutSeconds: 7, drainSeconds: 8}
 ";
 

@@ -46,6 +46,7 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
         deployments,
         proxy_protocol_from: proxy_protocol_from(reader),
         admin,
+        load_balanced: reader.switch("proxy.loadBalanced"),
         hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
         user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),
         handshake_timeout_seconds: reader.unsigned("proxy.handshakeTimeoutSeconds"),
