@@ -261,7 +261,7 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ),
         ("proxy.deployments: [{serverName: a, address: 'db:1'}]", "excludes proxy.upstream.address and proxy.members"),
         ("proxy.upstream.tls.mode: preferTLS", "expects one of disabled, requireTLS"),
-        ("proxy.members: [{host: a, listen: b}]", "not built yet"),
+        ("proxy.members: [{host: a, listen: b}]", "proxy.members: host is no host:port: 'a'"),
         ("proxy.admin: {bindIp: example.com, port: 1}", "proxy.admin.bindIp is no address"),
         ("proxy.admin.port: 65536", "must be from 0 to 65535"),
         ("proxy.handshakeTimeoutSeconds: 0", "must be from 1 to 3600"),
