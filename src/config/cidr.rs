@@ -40,6 +40,12 @@ impl Cidr {
         self.v6
     }
 
+    /// Whether every address of its family is in the range.
+    #[must_use]
+    pub const fn is_everything(&self) -> bool {
+        self.length == 0
+    }
+
     /// Whether the address is in the range. An IPv4 address that came as an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address; it is in
     /// no range of IPv6 addresses but one of such addresses alone, so that `::/0` lets no IPv4 client in.
     #[must_use]

@@ -37,10 +37,11 @@ impl Settings {
         self.process.clone_from(&old.process);
         self.proxy.admin = old.proxy.admin;
         // Which mongod is behind may change at any time, but not how many there are and where their clients come in.
-        if self.proxy.members != old.proxy.members {
+        if self.proxy.members != old.proxy.members || !self.proxy.has_fronts_of(&old.proxy) {
             self.proxy.upstream.address.clone_from(&old.proxy.upstream.address);
             self.proxy.fronts.clone_from(&old.proxy.fronts);
             self.proxy.members.clone_from(&old.proxy.members);
+            self.proxy.deployments.clone_from(&old.proxy.deployments);
         }
     }
 }
@@ -226,8 +227,14 @@ pub struct Proxy {
     pub members: Vec<Member>,
     /// `enforcement`: for whom authentication is enforced already in transition.
     pub enforcement: Vec<EnforcementRule>,
+    /// `deployments`.
+    pub deployments: Vec<Deployment>,
+    /// `proxyProtocol.from`: who sends a PROXY header in front of each connection.
+    pub proxy_protocol_from: Vec<Cidr>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
     pub admin: Option<SocketAddr>,
+    /// `loadBalanced`: whether clients that say so are told which server a balancer brought them to, default false.
+    pub load_balanced: bool,
     /// `hideUnknownUsers`, default false.
     pub hide_unknown_users: bool,
     /// `userCacheSeconds`: the greatest age of what is known of a user, default 10.
@@ -251,6 +258,14 @@ pub struct EnforcementRule {
     pub percentage: Option<u8>,
 }
 
+impl Proxy {
+    /// Whether clients come in at the same places by the same names.
+    fn has_fronts_of(&self, other: &Self) -> bool {
+        let entry = |front: &Front| (front.listen.clone(), front.server_name.clone());
+        self.fronts.iter().map(entry).eq(other.fronts.iter().map(entry))
+    }
+}
+
 /// Where clients come in, and the mongod that they reach there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Front {
@@ -258,6 +273,22 @@ pub struct Front {
     pub listen: Listen,
     /// The mongod behind.
     pub upstream: UpstreamAddress,
+    /// The server name in the TLS hello by which clients mean this one; `None` where no other front has the same place. Fronts of one
+    /// place all have different ones.
+    pub server_name: Option<String>,
+    /// The certificate that it shows; `None` is that of `net.tls`.
+    pub certificate_key_file: Option<PathBuf>,
+}
+
+/// An entry of `proxy.deployments`: one of several mongods behind one address and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployment {
+    /// `serverName`: the server name in the TLS hello.
+    pub server_name: String,
+    /// `address`.
+    pub address: UpstreamAddress,
+    /// `certificateKeyFile`; `None` is that of `net.tls`.
+    pub certificate_key_file: Option<PathBuf>,
 }
 
 /// Where doorward listens for a front.
@@ -282,6 +313,13 @@ pub struct Member {
     pub advertise: HostAndPort,
 }
 
+impl Member {
+    /// Whether clients of both come in at one place.
+    pub(crate) fn shares_place(&self, other: &Self) -> bool {
+        self.listen.is_some() && self.listen == other.listen
+    }
+}
+
 /// `proxy.upstream.*`.
 #[derive(Clone, Debug)]
 pub struct Upstream {
@@ -293,6 +331,16 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// `connectTimeoutMS`, default 10000.
     pub connect_timeout_ms: u32,
+    /// `proxyProtocol`; `None` when no header is sent.
+    pub proxy_protocol: Option<ProxyProtocol>,
+}
+
+/// `proxy.upstream.proxyProtocol`: the version of the PROXY header that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names are the protocol's")]
+pub enum ProxyProtocol {
+    V1,
+    V2,
 }
 
 /// Where the upstream is.

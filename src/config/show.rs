@@ -6,8 +6,11 @@ mod tests;
 
 use std::fmt::Write as _;
 
+use super::cidr::Cidr;
 use super::options::{self, Reload};
-use super::settings::{ClusterAuthMode, EnforcementRule, Member, Settings, TlsMode, UpstreamAuthentication};
+use super::settings::{
+    ClusterAuthMode, Deployment, EnforcementRule, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication,
+};
 
 const PASSWORD: &str = "<password>";
 
@@ -91,6 +94,11 @@ impl Lines {
         }
     }
 
+    fn ranges(&mut self, name: &'static str, ranges: &[Cidr]) {
+        let ranges: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
+        self.plain(name, format!("[{}]", ranges.join(", ")));
+    }
+
     fn net(&mut self, settings: &Settings) {
         let net = &settings.net;
         self.plain("net.port", net.port);
@@ -151,8 +159,7 @@ impl Lines {
         }
         self.plain("security.transitionToAuth", security.transition_to_auth);
         if let Some(ranges) = &security.cluster_ip_source_allowlist {
-            let ranges: Vec<String> = ranges.iter().map(|range| format!("\"{range}\"")).collect();
-            self.plain("security.clusterIpSourceAllowlist", format!("[{}]", ranges.join(", ")));
+            self.ranges("security.clusterIpSourceAllowlist", ranges);
         }
     }
 
@@ -196,6 +203,12 @@ impl Lines {
         };
         self.plain("proxy.upstream.authentication", authentication);
         self.plain("proxy.upstream.connectTimeoutMS", upstream.connect_timeout_ms);
+        let header = match upstream.proxy_protocol {
+            None => "none",
+            Some(ProxyProtocol::V1) => "v1",
+            Some(ProxyProtocol::V2) => "v2",
+        };
+        self.plain("proxy.upstream.proxyProtocol", header);
         self.plain("proxy.upstream.tls.mode", if upstream.tls.is_some() { "requireTLS" } else { "disabled" });
         if let Some(tls) = &upstream.tls {
             self.path("proxy.upstream.tls.CAFile", tls.ca_file.as_ref());
@@ -207,10 +220,13 @@ impl Lines {
         self.path("proxy.tls.keyFile", settings.tls.key_file.as_ref());
         self.plain("proxy.members", entries(&proxy.members, member));
         self.plain("proxy.enforcement", entries(&proxy.enforcement, enforcement));
+        self.plain("proxy.deployments", entries(&proxy.deployments, deployment));
+        self.ranges("proxy.proxyProtocol.from", &proxy.proxy_protocol_from);
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
         }
         self.plain("proxy.admin.port", proxy.admin.map_or(0, |admin| admin.port()));
+        self.plain("proxy.loadBalanced", proxy.load_balanced);
         self.plain("proxy.hideUnknownUsers", proxy.hide_unknown_users);
         self.plain("proxy.userCacheSeconds", proxy.user_cache_seconds);
         self.plain("proxy.handshakeTimeoutSeconds", proxy.handshake_timeout_seconds);
@@ -242,6 +258,13 @@ fn enforcement(rule: &EnforcementRule) -> Vec<(&'static str, String)> {
         ("percentage", rule.percentage.map(|percentage| percentage.to_string())),
     ];
     fields.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
+}
+
+fn deployment(deployment: &Deployment) -> Vec<(&'static str, String)> {
+    let mut fields = vec![("serverName", deployment.server_name.clone()), ("address", deployment.address.to_string())];
+    let file = deployment.certificate_key_file.as_ref();
+    fields.extend(file.map(|path| ("certificateKeyFile", path.to_string_lossy().into_owned())));
+    fields
 }
 
 /// A text as YAML: bare when nothing in it has a meaning of its own, else in double quotes.

@@ -3,6 +3,7 @@
 //! mongod ends with status 1 for some of these and 2 for others; doorward with 2 for all, and with mongod's text. Source: fact sheet
 //! "Authentication and authorization semantics" section 5.1, and a measured mongod 6.0.5.
 
+mod deployments;
 mod enforcement;
 mod log;
 mod members;

@@ -1,6 +1,7 @@
 //! The kinds of byte stream that a client or the upstream may have, as one type: a branch instead of a dynamic call.
 
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -88,9 +89,9 @@ pub enum Stream {
 impl Transport {
     /// The address that the client connected to; `None` for a unix socket.
     #[must_use]
-    pub fn local_ip(&self) -> Option<std::net::IpAddr> {
+    pub fn local_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip().to_canonical()),
+            Self::Tcp(stream) => stream.local_addr().ok(),
             Self::Unix(_) => None,
         }
     }

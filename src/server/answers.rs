@@ -14,6 +14,7 @@ use crate::session::{Context, Effect, Event, UserLookup, UserRequest};
 use crate::upstream::UpstreamError;
 use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
+use crate::wire::proxy_header::Spoken;
 use crate::wire::request::{Envelope, Refusal};
 
 /// Under `proxy.hideUnknownUsers` every answer that a user was looked up for takes this long or a multiple of it, found or unknown:
@@ -148,7 +149,9 @@ impl ClientConnection<'_> {
 
     /// Opens this client's own connection to the upstream, in the client's name.
     pub(super) async fn connect_upstream(&self) -> Result<Connection, UpstreamError> {
-        let connected = self.surroundings.front.connector().connect(self.session.client_metadata().map(AsRef::as_ref)).await;
+        let connector = self.surroundings.front.connector();
+        let client = Spoken::Client(self.surroundings.ends());
+        let connected = connector.connect_for(client, self.session.client_metadata().map(AsRef::as_ref)).await;
         self.server.metrics.upstream_connect(if connected.is_ok() { "connected" } else { "failed" });
         connected
     }

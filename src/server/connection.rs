@@ -2,16 +2,16 @@
 //! and it ends with one log line.
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::timeout;
 
+use super::arrival::{Arrival, Endpoints, Entered, HandshakeTime};
+use super::entrance::{Client, Entrance};
 use super::front::Front;
 use super::observe::Origin;
-use super::open::{self, Refused};
 use super::readiness::Readiness;
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
@@ -20,13 +20,13 @@ use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
 use crate::error::ErrorCode;
 use crate::net::channel::Channel;
-use crate::net::stream::Transport;
 use crate::relay::{Moved, RelayError};
 use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
 use crate::upstream::connection::Connection;
 use crate::upstream::users::Generation;
 use crate::upstream::{UpstreamError, suspicion};
 use crate::wire::CloseReason;
+use crate::wire::proxy_header::Ends;
 use crate::x509::peer::PeerIdentity;
 
 /// Why a connection ended.
@@ -128,15 +128,19 @@ pub(super) struct Surroundings<'a> {
     pub(super) picture: Arc<UpstreamPicture>,
     peer: Option<PeerIdentity>,
     tls: bool,
-    client_address: ClientAddress,
-    server_address: Option<IpAddr>,
+    endpoints: Endpoints,
     connection_id: i32,
 }
 
 impl Surroundings<'_> {
     /// Where the client is.
     pub(super) const fn client_address(&self) -> ClientAddress {
-        self.client_address
+        self.endpoints.client
+    }
+
+    /// The client's connection as its addresses say it; `None` where there are none.
+    pub(super) fn ends(&self) -> Option<Ends> {
+        Some(Ends { source: self.endpoints.client.socket()?, destination: self.endpoints.server? })
     }
 
     /// As the session takes it.
@@ -146,8 +150,8 @@ impl Surroundings<'_> {
             picture: &self.picture,
             peer: self.peer.as_ref(),
             tls: self.tls,
-            client_address: self.client_address,
-            server_address: self.server_address,
+            client_address: self.endpoints.client,
+            server_address: self.endpoints.server_ip(),
             connection_id: self.connection_id,
             now_ms: unix_now_ms(),
             nonce,
@@ -158,7 +162,7 @@ impl Surroundings<'_> {
 
     /// Where the client is and what it connected to.
     pub(super) fn addresses(&self) -> Addresses {
-        (self.client_address.ip(), self.server_address)
+        (self.endpoints.client.ip(), self.endpoints.server_ip())
     }
 }
 
@@ -170,39 +174,13 @@ pub(super) struct Counts {
     pub(super) transitional: u64,
 }
 
-/// A client that was accepted.
-pub(super) struct Arrival {
-    pub(super) transport: Transport,
-    pub(super) address: ClientAddress,
-    pub(super) place: Place,
-    /// The upstream at the moment the client came.
-    pub(super) picture: Arc<UpstreamPicture>,
-}
-
 /// Serves one client from its socket to its end.
-pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
-    let Arrival { transport, address, place, picture } = arrival;
+pub(super) async fn serve(server: &Server, entrance: &Entrance, arrival: Arrival) {
     let snapshot = server.snapshot.load_full();
-    let log = ConnectionLog::new(server.log.clone(), place.id, address.to_string());
-    log.accepted(server.registry.len());
-    let server_address = transport.local_ip();
-    let seconds = snapshot.settings.proxy.handshake_timeout_seconds;
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(u64::from(seconds));
-    let opened = tokio::select! {
-        opened = timeout_or(deadline, Box::pin(open::open(server, &snapshot, &log, transport))) => match opened {
-            Some(opened) => opened,
-            None => Err(Refused::timeout(&End::HandshakeTimeout(seconds))),
-        },
-        _ = place.control.woken() => Ok(None),
-    };
-    let opened = opened.unwrap_or_else(|refused| {
-        server.metrics.connection_refused(refused.label);
-        log.broken_off(refused.code, &refused.reason);
-        None
-    });
-    let Some(opened) = opened else {
-        return log.ended(server.registry.len().saturating_sub(1), &json!({}));
-    };
+    let time = HandshakeTime::starting_now(snapshot.settings.proxy.handshake_timeout_seconds);
+    let Some(entered) = Box::pin(arrival.enter(server, &snapshot, entrance, &time)).await else { return };
+    let Entered { endpoints, place, log, opened } = entered;
+    let Client { front, picture } = opened.client;
     let mut connection = ClientConnection {
         server,
         session: Session::new(),
@@ -212,8 +190,7 @@ pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
             picture,
             peer: opened.peer,
             tls: opened.channel.stream.is_tls(),
-            client_address: address,
-            server_address,
+            endpoints,
             connection_id: place.id,
         },
         channel: opened.channel,
@@ -227,23 +204,18 @@ pub(super) async fn serve(server: &Server, front: &Front, arrival: Arrival) {
         readiness: Readiness::default(),
         shown_state: "unauthenticated",
     };
-    connection.session.ask_rules(&connection.surroundings.snapshot.policy, address);
+    connection.session.ask_rules(&connection.surroundings.snapshot.policy, endpoints.client);
     server.metrics.connection_state(connection.shown_state, 1.0);
-    let end = connection.run(deadline, seconds).await;
+    let end = connection.run(&time).await;
     Box::pin(connection.finish(&end)).await;
 }
 
-async fn timeout_or<T>(deadline: tokio::time::Instant, work: impl Future<Output = T>) -> Option<T> {
-    tokio::time::timeout_at(deadline, work).await.ok()
-}
-
 impl ClientConnection<'_> {
-    /// Serves commands until the connection ends. The first has to be complete before `deadline`.
-    async fn run(&mut self, deadline: tokio::time::Instant, seconds: u32) -> End {
-        match timeout_or(deadline, self.first_message()).await {
-            None => return End::HandshakeTimeout(seconds),
-            Some(Err(end)) => return end,
-            Some(Ok(())) => {}
+    /// Serves commands until the connection ends. The first has to be complete in time.
+    async fn run(&mut self, time: &HandshakeTime) -> End {
+        match time.limit(self.first_message()).await {
+            Err(end) | Ok(Err(end)) => return end,
+            Ok(Ok(())) => {}
         }
         loop {
             if let Err(end) = self.turn().await {

@@ -1,7 +1,9 @@
 //! The running doorward: it binds, accepts, watches the upstream, reloads and drains.
 
 mod answers;
+mod arrival;
 mod connection;
+mod entrance;
 mod facts;
 mod front;
 mod observe;
@@ -22,7 +24,8 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use self::connection::Arrival;
+use self::arrival::Arrival;
+use self::entrance::Entrance;
 use self::front::Front;
 use self::registry::{Registry, Wake};
 use self::snapshot::{Randomness, Snapshot, SnapshotError};
@@ -158,13 +161,9 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     Ok(())
 }
 
-/// Binds every front's addresses.
-fn bind(settings: &Settings) -> Result<Vec<(usize, Listener)>, BindError> {
-    let mut listeners = Vec::new();
-    for (number, front) in settings.proxy.fronts.iter().enumerate() {
-        listeners.extend(listener::bind(&settings.net, &front.listen)?.into_iter().map(|listener| (number, listener)));
-    }
-    Ok(listeners)
+/// Binds the addresses of each place to listen.
+fn bind(settings: &Settings) -> Result<Vec<Vec<Listener>>, BindError> {
+    entrance::places(&settings.proxy.fronts).into_iter().map(|place| listener::bind(&settings.net, place)).collect()
 }
 
 /// Waits until every upstream was reached once.
@@ -193,24 +192,25 @@ fn start_lines(log: &Log, settings: &Settings, warnings: &[Warning]) {
 }
 
 /// Takes clients from every listener; they are closed when what is returned goes.
-fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<(usize, Listener)>) -> tokio::task::JoinSet<()> {
+fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<Vec<Listener>>) -> tokio::task::JoinSet<()> {
     let mut tasks = tokio::task::JoinSet::new();
     let snapshot = server.snapshot.load();
-    for (_, listener) in &listeners {
+    for listener in listeners.iter().flatten() {
         network(&server.log, "listener", Severity::Info, 23015, "Listening on", json!({ "address": listener.address() }));
     }
     let tls = if snapshot.tls.is_some() { "on" } else { "off" };
     let attributes = json!({ "port": snapshot.settings.net.port, "ssl": tls });
-    for (number, listener) in listeners {
-        if let Some(front) = server.fronts.get(number) {
-            tasks.spawn(accept_loop(Arc::clone(server), Arc::clone(front), Arc::clone(workers), listener));
+    let entrances = Entrance::all(&snapshot.settings.proxy.fronts, &server.fronts);
+    for (entrance, listeners) in entrances.into_iter().map(Arc::new).zip(listeners) {
+        for listener in listeners {
+            tasks.spawn(accept_loop(Arc::clone(server), Arc::clone(&entrance), Arc::clone(workers), listener));
         }
     }
     network(&server.log, "listener", Severity::Info, 23016, "Waiting for connections", attributes);
     tasks
 }
 
-async fn accept_loop(server: Arc<Server>, front: Arc<Front>, workers: Arc<Workers>, listener: Listener) {
+async fn accept_loop(server: Arc<Server>, entrance: Arc<Entrance>, workers: Arc<Workers>, listener: Listener) {
     loop {
         let (accepted, address) = match listener.accept().await {
             Ok(accepted) => accepted,
@@ -223,23 +223,23 @@ async fn accept_loop(server: Arc<Server>, front: Arc<Front>, workers: Arc<Worker
         };
         server.metrics.connections_accepted.increment(1);
         let most = server.snapshot.load().settings.net.max_incoming_connections;
-        let Some(place) = server.registry.enter(most, front.number) else {
+        let Some(place) = server.registry.enter(most) else {
             server.metrics.connection_refused("too_many_connections");
             let text = "Connection refused because there are too many open connections";
             network(&server.log, "listener", Severity::Info, 22942, text, json!({ "connectionCount": most }));
             continue;
         };
         // Never an answer from memory: without an upstream a client is closed, which is what makes drivers wait quietly.
-        let Some(picture) = front.pictures.borrow().clone() else {
+        if !entrance.is_up() {
             server.metrics.connection_refused("upstream");
             continue;
-        };
-        let (server, front) = (Arc::clone(&server), Arc::clone(&front));
+        }
+        let (server, entrance) = (Arc::clone(&server), Arc::clone(&entrance));
         workers.spawn(async move {
             // A socket belongs to the runtime that it is waited for on.
             let Ok(transport) = accepted.into_transport() else { return };
             server.metrics.connections_open.increment(1.0);
-            connection::serve(&server, &front, Arrival { transport, address, place, picture }).await;
+            connection::serve(&server, &entrance, Arrival { transport, address, place }).await;
             server.metrics.connections_open.decrement(1.0);
         });
     }

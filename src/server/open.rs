@@ -6,12 +6,16 @@
 use std::sync::Arc;
 
 use rustls::ProtocolVersion;
+use rustls::server::Acceptor;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
-use tokio_rustls::TlsAcceptor;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::LazyConfigAcceptor;
 
 use super::Server;
 use super::connection::End;
+use super::entrance::{Client, Entrance};
+use super::front::Front;
+use super::registry::Place;
 use super::snapshot::Snapshot;
 use crate::admin::events::ConnectionLog;
 use crate::admin::log::Severity;
@@ -22,14 +26,20 @@ use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
 use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::server::{Judgement, Rejection, ServerTls, Verified};
+use crate::wire::proxy_header::ProxyHeaderError;
 use crate::x509::ca_trusts;
 use crate::x509::peer::PeerIdentity;
 
+/// The TLS alert `unrecognized_name`, fatal (RFC 6066 section 3).
+const UNRECOGNIZED_NAME: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70];
+
 /// A connection that is ready for its first message.
-pub(super) struct Opened {
+pub(super) struct Opened<'e> {
     pub(super) channel: Channel,
     /// From a verified certificate only.
     pub(super) peer: Option<PeerIdentity>,
+    /// Whose client it is.
+    pub(super) client: Client<'e>,
 }
 
 /// Why a connection never became one.
@@ -46,72 +56,109 @@ impl Refused {
         Self { label: "handshake_timeout", code: end.code(), reason: end.to_string() }
     }
 
+    /// The connection does not begin as `proxy.proxyProtocol.from` says.
+    pub(super) fn proxy_header(error: &ProxyHeaderError) -> Self {
+        let reason = format!("{error} (proxy.proxyProtocol.from)");
+        Self { label: "proxy_header", code: ErrorCode::ProtocolError, reason }
+    }
+
     fn tls(label: &'static str, reason: impl Into<String>) -> Self {
         Self { label, code: ErrorCode::SSLHandshakeFailed, reason: reason.into() }
     }
 }
 
-/// Opens a connection; `Ok(None)` when the client left, or was answered, without one.
-pub(super) async fn open(
-    server: &Server,
-    snapshot: &Snapshot,
-    log: &ConnectionLog,
-    mut transport: Transport,
-) -> Result<Option<Opened>, Refused> {
-    let mut first = Vec::with_capacity(4096);
-    while first.len() < SNIFF_LEN {
-        match transport.read_buf(&mut first).await {
-            Ok(0) | Err(_) => return Ok(None),
-            Ok(_) => {}
-        }
-    }
-    let mode = snapshot.settings.tls.mode;
-    match (sniff(&first), &snapshot.tls) {
-        (FirstBytes::HttpGet, _) => {
-            let mut channel = Channel::new(Stream::Plain(transport));
-            let _ = channel.write(HTTP_ANSWER).await;
-            channel.close().await;
-            Ok(None)
-        }
-        (FirstBytes::Tls, Some(tls)) => accept_tls(server, snapshot, tls, log, Prefixed::new(first, transport)).await.map(Some),
-        (FirstBytes::Tls, None) => {
-            Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"))
-        }
-        (FirstBytes::Message, _) if mode == TlsMode::RequireTls => {
-            Err(Refused::tls("tls_required", "The server is configured to only allow SSL connections"))
-        }
-        (FirstBytes::Message, _) => {
-            if mode == TlsMode::PreferTls && !snapshot.settings.parameters.disable_non_tls_connection_logging {
-                log.not_tls();
-            }
-            let channel = Channel { stream: Stream::Plain(transport), incoming: Incoming::starting_with(first) };
-            Ok(Some(Opened { channel, peer: None }))
-        }
-    }
+/// A connection that is being opened.
+#[derive(Clone, Copy)]
+pub(super) struct Opening<'a, 'e> {
+    pub(super) server: &'a Server,
+    pub(super) snapshot: &'a Snapshot,
+    pub(super) entrance: &'e Entrance,
+    pub(super) place: &'a Place,
+    pub(super) log: &'a ConnectionLog,
 }
 
-async fn accept_tls(
-    server: &Server,
-    snapshot: &Snapshot,
-    tls: &ServerTls,
-    log: &ConnectionLog,
-    transport: Prefixed,
-) -> Result<Opened, Refused> {
-    let stream = TlsAcceptor::from(Arc::clone(&tls.config)).accept(transport).await;
-    let stream = stream.map_err(|error| {
-        server.metrics.handshake("none", "failed");
-        Refused::tls("tls_handshake", format!("SSL handshake failed: {error}"))
-    })?;
-    let session = stream.get_ref().1;
-    let version = match session.protocol_version() {
-        Some(ProtocolVersion::TLSv1_2) => "1.2",
-        Some(ProtocolVersion::TLSv1_3) => "1.3",
-        _ => "other",
-    };
-    let judged = judge(snapshot, tls, log, session.peer_certificates());
-    server.metrics.handshake(version, if judged.is_ok() { "accepted" } else { "rejected" });
-    let peer = judged?;
-    Ok(Opened { channel: Channel::new(Stream::Tls(Box::new(stream.into()))), peer })
+impl<'e> Opening<'_, 'e> {
+    /// Opens the connection, of which `first` was read already; `Ok(None)` when the client left, or was answered, without one.
+    pub(super) async fn open(self, mut first: Vec<u8>, mut transport: Transport) -> Result<Option<Opened<'e>>, Refused> {
+        let snapshot = self.snapshot;
+        while first.len() < SNIFF_LEN {
+            match transport.read_buf(&mut first).await {
+                Ok(0) | Err(_) => return Ok(None),
+                Ok(_) => {}
+            }
+        }
+        let mode = snapshot.settings.tls.mode;
+        match sniff(&first) {
+            FirstBytes::HttpGet => {
+                let mut channel = Channel::new(Stream::Plain(transport));
+                let _ = channel.write(HTTP_ANSWER).await;
+                channel.close().await;
+                Ok(None)
+            }
+            FirstBytes::Tls if snapshot.tls.is_some() => self.accept_tls(Prefixed::new(first, transport)).await.map(Some),
+            FirstBytes::Tls => {
+                Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"))
+            }
+            FirstBytes::Message if mode == TlsMode::RequireTls => {
+                Err(Refused::tls("tls_required", "The server is configured to only allow SSL connections"))
+            }
+            FirstBytes::Message => {
+                let client = match self.entrance {
+                    Entrance::Alone(front) => self.take(front)?,
+                    Entrance::Named(_) => {
+                        let reason = "a connection without TLS has no server name, which tells the deployment here";
+                        return Err(Refused::tls("server_name", reason));
+                    }
+                };
+                if mode == TlsMode::PreferTls && !snapshot.settings.parameters.disable_non_tls_connection_logging {
+                    self.log.not_tls();
+                }
+                let channel = Channel { stream: Stream::Plain(transport), incoming: Incoming::starting_with(first) };
+                Ok(Some(Opened { channel, peer: None, client }))
+            }
+        }
+    }
+
+    /// Makes the client one of this front.
+    fn take(self, front: &'e Front) -> Result<Client<'e>, Refused> {
+        front.take(self.place).ok_or_else(|| Refused {
+            label: "upstream",
+            code: ErrorCode::HostUnreachable,
+            reason: format!("the upstream is not reachable: {}", front.connector().address()),
+        })
+    }
+
+    async fn accept_tls(self, transport: Prefixed) -> Result<Opened<'e>, Refused> {
+        let failed = |error: std::io::Error| {
+            self.server.metrics.handshake("none", "failed");
+            Refused::tls("tls_handshake", format!("SSL handshake failed: {error}"))
+        };
+        let mut start = LazyConfigAcceptor::new(Acceptor::default(), transport).await.map_err(failed)?;
+        let front = match self.entrance.front(start.client_hello().server_name()) {
+            Ok(front) => front,
+            Err(reason) => {
+                self.server.metrics.handshake("none", "failed");
+                let _ = start.io.write_all(UNRECOGNIZED_NAME).await;
+                let _ = start.io.shutdown().await;
+                return Err(Refused::tls("server_name", reason));
+            }
+        };
+        let client = self.take(front)?;
+        let Some(tls) = self.snapshot.tls_of(front.number) else {
+            return Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"));
+        };
+        let stream = start.into_stream(Arc::clone(&tls.config)).await.map_err(failed)?;
+        let session = stream.get_ref().1;
+        let version = match session.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "1.2",
+            Some(ProtocolVersion::TLSv1_3) => "1.3",
+            _ => "other",
+        };
+        let judged = judge(self.snapshot, tls, self.log, session.peer_certificates());
+        self.server.metrics.handshake(version, if judged.is_ok() { "accepted" } else { "rejected" });
+        let peer = judged?;
+        Ok(Opened { channel: Channel::new(Stream::Tls(Box::new(stream.into()))), peer, client })
+    }
 }
 
 /// The verdict on the client's certificate: whom it stands for, nobody, or a refusal.

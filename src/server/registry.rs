@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -20,8 +20,8 @@ pub(super) enum Wake {
 /// the upstream: one that hangs gives no other sign.
 #[derive(Debug, Default)]
 pub(super) struct Control {
-    /// The front that the connection came in at.
-    front: usize,
+    /// The front that the connection belongs to, once that is known; it never changes then.
+    front: OnceLock<usize>,
     notify: Notify,
     wake: AtomicU8,
     busy: AtomicBool,
@@ -46,6 +46,11 @@ impl Control {
         while self.wake.load(Ordering::Acquire) != 1 {
             self.notify.notified().await;
         }
+    }
+
+    /// From now on the loss of this front's upstream is this connection's too.
+    pub(super) fn belongs_to(&self, front: usize) {
+        self.front.get_or_init(|| front);
     }
 
     /// Tells whether an operation runs.
@@ -87,15 +92,15 @@ pub(super) struct Place {
 }
 
 impl Registry {
-    /// Takes a place for a client of a front; `None` when `most` are taken.
+    /// Takes a place for a client, whose front is not known yet; `None` when `most` are taken.
     #[must_use]
-    pub(super) fn enter(self: &Arc<Self>, most: usize, front: usize) -> Option<Place> {
+    pub(super) fn enter(self: &Arc<Self>, most: usize) -> Option<Place> {
         let mut open = self.lock();
         if open.len() >= most {
             return None;
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        let control = Arc::new(Control { front, ..Control::default() });
+        let control = Arc::<Control>::default();
         open.insert(id, Arc::clone(&control));
         Some(Place { registry: Arc::clone(self), id, control })
     }
@@ -125,7 +130,7 @@ impl Registry {
 
     /// Tells every connection of a front that its upstream is lost: those that run operations first, the others a little later.
     pub(super) async fn upstream_lost(&self, front: usize) {
-        let of_front = |control: &&Arc<Control>| control.front == front;
+        let of_front = |control: &&Arc<Control>| control.front.get() == Some(&front);
         let open: Vec<_> = self.lock().values().filter(of_front).cloned().collect();
         let forwarding: Vec<_> = open.iter().filter(|control| control.forwards.load(Ordering::Relaxed)).collect();
         forwarding.iter().for_each(|control| control.wake(Wake::UpstreamLost));
@@ -171,16 +176,28 @@ mod tests {
     #[test]
     fn places_are_bounded_and_given_back() {
         let registry = Arc::new(Registry::default());
-        let first = registry.enter(1, 0).unwrap();
-        assert!(registry.enter(1, 0).is_none());
+        let first = registry.enter(1).unwrap();
+        assert!(registry.enter(1).is_none());
         drop(first);
-        assert_eq!(registry.enter(1, 0).unwrap().id, 2);
+        assert_eq!(registry.enter(1).unwrap().id, 2);
+    }
+
+    #[tokio::test]
+    async fn the_loss_of_an_upstream_is_for_the_clients_of_its_front_alone() {
+        let registry = Arc::new(Registry::default());
+        let [nowhere, here, there] = [(); 3].map(|()| registry.enter(9).unwrap());
+        here.control.belongs_to(0);
+        there.control.belongs_to(1);
+        there.control.belongs_to(0); // Too late: it is the other's.
+        registry.upstream_lost(0).await;
+        let woken = [&nowhere, &here, &there].map(|place| place.control.wake.load(Ordering::Acquire));
+        assert_eq!(woken, [0, 1, 0]);
     }
 
     #[tokio::test]
     async fn a_word_that_comes_before_the_wait_is_heard() {
         let registry = Arc::new(Registry::default());
-        let place = registry.enter(1, 0).unwrap();
+        let place = registry.enter(1).unwrap();
         registry.wake_all(Wake::Draining);
         assert_eq!(place.control.woken().await, Wake::Draining);
     }

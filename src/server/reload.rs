@@ -18,8 +18,13 @@ pub(super) fn reload(server: &Arc<Server>) {
     let old = server.snapshot.load_full();
     let generation = old.generation.saturating_add(1);
     let loaded = (server.read_settings)().and_then(|mut settings| {
-        let changes = show::changes(&old.settings, &settings);
+        let wanted = show::changes(&old.settings, &settings);
         settings.keep_until_restart(&old.settings);
+        let in_force = show::changes(&old.settings, &settings);
+        let changes: Vec<_> = wanted
+            .into_iter()
+            .map(|(name, when)| (name, if in_force.contains(&(name, when)) { when } else { Reload::Restart }))
+            .collect();
         let snapshot = Snapshot::load(settings, &server.randomness, generation, unix_now()).map_err(|error| error.to_string())?;
         Ok((snapshot, changes))
     });

@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::settings::{ClusterAuthMode, Settings, UpstreamAddress, UpstreamAuthentication};
+use crate::config::settings::{ClusterAuthMode, Front, Settings, UpstreamAddress, UpstreamAuthentication};
 use crate::keyfile::{KeyFile, KeyFileError};
 use crate::scram::Credential;
 use crate::secret::Secret;
@@ -13,7 +13,7 @@ use crate::session::Policy;
 use crate::tls::TlsError;
 use crate::tls::client::ClientTls;
 use crate::tls::material::Material;
-use crate::tls::server::ServerTls;
+use crate::tls::server::{self, ServerTls};
 use crate::upstream::connector::Connector;
 use crate::upstream::login::{DerivedKeys, Login};
 use crate::x509::CaTrusts;
@@ -71,6 +71,8 @@ pub struct Snapshot {
     pub settings: Settings,
     /// TLS toward clients; `None` when it is disabled.
     pub tls: Option<ServerTls>,
+    /// What a front of its own certificate has instead, in the order of the fronts.
+    front_tls: Vec<Option<ServerTls>>,
     /// Which CA may grant which roles by certificate; `None` is no limit.
     pub ca_trusts: Option<CaTrusts>,
     /// What sessions need.
@@ -90,6 +92,7 @@ impl Snapshot {
     /// The first file that is refused; nothing has changed then.
     pub fn load(settings: Settings, randomness: &Randomness, generation: u64, now: i64) -> Result<Self, SnapshotError> {
         let tls = load_server_tls(&settings, now)?;
+        let front_tls = load_front_tls(&settings, now)?;
         let keyfile = settings.security.key_file.as_deref().map(|path| {
             read_keyfile(path).map(Arc::new).map_err(|error| SnapshotError::KeyFile { path: path.to_owned(), error })
         });
@@ -102,19 +105,30 @@ impl Snapshot {
         let policy = policy(&settings, membership, system_credentials, randomness);
         let upstream_tls = settings.proxy.upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?.map(Arc::new);
         let login = Arc::new(login(&settings, keyfile.as_ref()));
-        Ok(Self { tls, ca_trusts, policy: Arc::new(policy), upstream_tls, login, generation, settings })
+        Ok(Self { tls, front_tls, ca_trusts, policy: Arc::new(policy), upstream_tls, login, generation, settings })
     }
 
     /// The way to an upstream.
     #[must_use]
     pub fn connector(&self, address: &UpstreamAddress) -> Connector {
-        let timeout_ms = self.settings.proxy.upstream.connect_timeout_ms;
+        let upstream = &self.settings.proxy.upstream;
+        let (timeout_ms, header) = (upstream.connect_timeout_ms, upstream.proxy_protocol);
         Connector::new(address.clone(), timeout_ms, self.upstream_tls.clone(), Arc::clone(&self.login))
+            .with_proxy_protocol(header)
+    }
+
+    /// TLS toward the clients of a front, by its number; `None` when TLS is disabled.
+    #[must_use]
+    pub fn tls_of(&self, front: usize) -> Option<&ServerTls> {
+        self.front_tls.get(front).and_then(Option::as_ref).or(self.tls.as_ref())
     }
 
     /// Every certificate and revocation list in use, toward clients and toward the upstream.
     pub fn materials(&self) -> impl Iterator<Item = &Material> {
-        let toward_clients = self.tls.iter().flat_map(ServerTls::materials);
+        let of_deployments = self.front_tls.iter().flatten().flat_map(ServerTls::materials);
+        // What a deployment does not have of its own is among the first.
+        let of_deployments = of_deployments.filter(|material| material.option == server::DEPLOYMENTS);
+        let toward_clients = self.tls.iter().flat_map(ServerTls::materials).chain(of_deployments);
         toward_clients.chain(self.upstream_tls.iter().flat_map(|tls| tls.materials()))
     }
 }
@@ -142,6 +156,7 @@ fn policy(
         compressors: net.compressors.clone(),
         localhost_exception: parameters.enable_localhost_auth_bypass,
         allow_roles_from_x509_certificates: parameters.allow_roles_from_x509_certificates,
+        load_balanced: proxy.load_balanced,
     }
 }
 
@@ -150,6 +165,15 @@ fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, T
         return Ok(None);
     }
     ServerTls::load(&settings.tls, now).map(Some)
+}
+
+fn load_front_tls(settings: &Settings, now: i64) -> Result<Vec<Option<ServerTls>>, TlsError> {
+    let disabled = settings.tls.mode == crate::config::settings::TlsMode::Disabled;
+    let own = |front: &Front| {
+        let path = front.certificate_key_file.as_deref().filter(|_| !disabled)?;
+        Some(ServerTls::load_for_deployment(&settings.tls, path, now))
+    };
+    settings.proxy.fronts.iter().map(|front| own(front).transpose()).collect()
 }
 
 /// Reads and judges a keyfile as a start does.

@@ -188,6 +188,10 @@ impl Session {
         if let Some(answer) = self.speculate(body, context, events)? {
             own.append(cstr!("speculativeAuthenticate"), answer);
         }
+        let balanced = context.policy.load_balanced && value(body, "loadBalanced").is_some_and(is_true);
+        if let Some(id) = balanced.then(|| context.picture.service_id()).flatten() {
+            own.append(cstr!("serviceId"), id);
+        }
         Ok(reply(command, context, &own))
     }
 

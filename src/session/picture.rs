@@ -133,6 +133,14 @@ impl UpstreamPicture {
         self.topology_version
     }
 
+    /// What tells this mongod from every other, the same for all who ask it and another after its restart: the `processId` of its
+    /// topology version; of servers before 4.4 the id that it tells its peers.
+    #[must_use]
+    pub fn service_id(&self) -> Option<ObjectId> {
+        let told_to_peers = || value(self.self_id()?, "id")?.as_object_id();
+        self.topology_version.map(|version| version.process_id).or_else(told_to_peers)
+    }
+
     /// `maxWireVersion`.
     #[must_use]
     pub const fn max_wire_version(&self) -> i32 {

@@ -43,6 +43,8 @@ pub struct Policy {
     pub localhost_exception: bool,
     /// `allowRolesFromX509Certificates`.
     pub allow_roles_from_x509_certificates: bool,
+    /// `proxy.loadBalanced`.
+    pub load_balanced: bool,
 }
 
 impl Policy {

@@ -26,6 +26,8 @@ use super::{Purpose, provider, versions};
 use crate::config::settings::{Password, Tls};
 
 const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
+/// The option of certificates that single deployments have.
+pub(crate) const DEPLOYMENTS: &str = "proxy.deployments";
 const CLUSTER_FILE: &str = "net.tls.clusterFile";
 const CA_FILE: &str = "net.tls.CAFile";
 const CLUSTER_CA_FILE: &str = "net.tls.clusterCAFile";
@@ -104,12 +106,26 @@ impl ServerTls {
     /// # Errors
     /// The first file that can not be used, also an own certificate that is not within its dates.
     pub fn load(tls: &Tls, now: i64) -> Result<Self, TlsError> {
-        let provider = provider();
         let path = tls.certificate_key_file.as_deref();
         let path = path.ok_or_else(|| TlsError::new(CERTIFICATE_KEY_FILE, Path::new(""), Problem::Missing))?;
+        Self::load_with(tls, (CERTIFICATE_KEY_FILE, path, tls.key_file.as_deref()), now)
+    }
+
+    /// The same with the certificate and key of one of `proxy.deployments`.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for_deployment(tls: &Tls, path: &Path, now: i64) -> Result<Self, TlsError> {
+        Self::load_with(tls, (DEPLOYMENTS, path, None), now)
+    }
+
+    /// `own` is the option and the file of the own certificate, and the file of its key if that is another.
+    fn load_with(tls: &Tls, own: (&'static str, &Path, Option<&Path>), now: i64) -> Result<Self, TlsError> {
+        let provider = provider();
+        let (option, path, key_file) = own;
         let password = tls.certificate_key_file_password.as_ref();
-        let own = load_identity(CERTIFICATE_KEY_FILE, path, tls.key_file.as_deref(), password, now, &provider)?;
-        let mut materials = Material::of(CERTIFICATE_KEY_FILE, path, own.certificates());
+        let own = load_identity(option, path, key_file, password, now, &provider)?;
+        let mut materials = Material::of(option, path, own.certificates());
         if let Some(path) = &tls.cluster_file {
             let cluster = load_identity(CLUSTER_FILE, path, None, tls.cluster_password.as_ref(), now, &provider)?;
             materials.extend(Material::of(CLUSTER_FILE, path, cluster.certificates()));
@@ -131,7 +147,7 @@ impl ServerTls {
             None => None,
         };
         let config = server_config(tls, &own, anchors.as_ref(), now, &provider)
-            .map_err(|error| TlsError::new(CERTIFICATE_KEY_FILE, path, Problem::Library(error)))?;
+            .map_err(|error| TlsError::new(option, path, Problem::Library(error)))?;
         Ok(Self {
             config: Arc::new(config),
             provider,

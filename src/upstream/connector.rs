@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
 
 use super::UpstreamError;
 use super::connection::Connection;
 use super::login::Login;
-use crate::config::settings::UpstreamAddress;
+use crate::config::settings::{ProxyProtocol, UpstreamAddress};
 use crate::names::HostAndPort;
 use crate::net::stream::{Prefixed, Stream, Transport};
 use crate::tls::client::ClientTls;
+use crate::wire::proxy_header::{self, Spoken};
 
 /// After how much silence the upstream's machine is asked whether it is there, and how often then.
 const IDLE: Duration = Duration::from_secs(60);
@@ -28,13 +30,21 @@ pub struct Connector {
     tls: Option<Arc<ClientTls>>,
     timeout_ms: u32,
     login: Arc<Login>,
+    proxy_protocol: Option<ProxyProtocol>,
 }
 
 impl Connector {
     /// From validated settings and what their files held.
     #[must_use]
     pub fn new(address: UpstreamAddress, timeout_ms: u32, tls: Option<Arc<ClientTls>>, login: Arc<Login>) -> Self {
-        Self { address, tls, timeout_ms, login }
+        Self { address, tls, timeout_ms, login, proxy_protocol: None }
+    }
+
+    /// The same, with a PROXY header in front of each connection.
+    #[must_use]
+    pub const fn with_proxy_protocol(mut self, version: Option<ProxyProtocol>) -> Self {
+        self.proxy_protocol = version;
+        self
     }
 
     /// TLS toward the upstream; `None` when it is disabled.
@@ -43,14 +53,22 @@ impl Connector {
         self.tls.as_deref()
     }
 
-    /// Opens a connection that is ready for commands. `metadata` is the client's `client` document.
+    /// Opens a connection of doorward's own that is ready for commands. `metadata` says what it is for.
     ///
     /// # Errors
     /// The upstream can not be reached in time, its certificate is refused, or it refuses doorward.
     pub async fn connect(&self, metadata: Option<&RawDocument>) -> Result<Connection, UpstreamError> {
+        self.connect_for(Spoken::Own, metadata).await
+    }
+
+    /// Opens a connection for a client; `metadata` is the client's `client` document.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_for(&self, client: Spoken, metadata: Option<&RawDocument>) -> Result<Connection, UpstreamError> {
         let limit = self.time_limit();
         let attempt = async {
-            let mut connection = Connection::new(self.open().await?);
+            let mut connection = Connection::new(self.open(client).await?);
             if let Some(metadata) = metadata {
                 connection.command("hello", &hello(metadata)).await?;
             }
@@ -60,8 +78,8 @@ impl Connector {
         tokio::time::timeout(limit, attempt).await.map_err(|_elapsed| UpstreamError::Timeout(self.timeout_ms))?
     }
 
-    async fn open(&self) -> Result<Stream, UpstreamError> {
-        let transport = match &self.address {
+    async fn open(&self, client: Spoken) -> Result<Stream, UpstreamError> {
+        let mut transport = match &self.address {
             UpstreamAddress::Tcp(HostAndPort { host, port }) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
@@ -71,6 +89,11 @@ impl Connector {
             }
             UpstreamAddress::Unix(path) => Transport::Unix(UnixStream::connect(path).await?),
         };
+        match self.proxy_protocol {
+            None => {}
+            Some(ProxyProtocol::V1) => transport.write_all(&proxy_header::version_1_of(client)).await?,
+            Some(ProxyProtocol::V2) => transport.write_all(&proxy_header::version_2_of(client)).await?,
+        }
         match &self.tls {
             None => Ok(Stream::Plain(transport)),
             Some(tls) => {

@@ -16,6 +16,7 @@ pub mod header;
 pub mod message;
 mod op_msg;
 mod op_query;
+pub mod proxy_header;
 mod reply;
 pub mod reply_cursor;
 pub mod request;

@@ -127,8 +127,10 @@ fn check_tells_what_certificates_and_keyfile_hold() {
         assert!(text.contains(&expected), "{expected:?} is missing in\n{text}");
     }
     assert!(!text.contains("abcdef"), "a key is printed:\n{text}");
-    let again = files.write("again.conf", &text);
-    assert_eq!(stdout(&doorward(&["check", "--config", &again])), text, "what check prints is a configuration");
+    // What the files hold is a comment; the days left in it go by the clock.
+    let options = |text: &str| text.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n");
+    let again = stdout(&doorward(&["check", "--config", &files.write("again.conf", &text)]));
+    assert_eq!(options(&again), options(&text), "what check prints is a configuration");
 }
 
 #[test]

@@ -35,11 +35,15 @@ mod lifecycle;
 #[cfg(test)]
 mod listeners;
 #[cfg(test)]
+mod load_balanced;
+#[cfg(test)]
 mod observability;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
 mod preauth;
+#[cfg(test)]
+mod proxy_protocol;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
@@ -50,6 +54,8 @@ mod replica_set;
 mod restart;
 #[cfg(test)]
 mod scram_cases;
+#[cfg(test)]
+mod server_name;
 #[cfg(test)]
 mod tls_modes;
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::{
     Flag,
-    Kind::{Entries, Integer, Path, Switch, Text, Word},
+    Kind::{Entries, Integer, List, Path, Switch, Text, Word},
     OptionSpec,
     Reload::{NewConnections, Now},
 };
@@ -31,6 +31,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "How long connecting to the mongod behind may take, in milliseconds.",
     )
     .default("10000")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.upstream.proxyProtocol",
+        Word(&["none", "v1", "v2"]),
+        &[Flag::value("proxyUpstreamProxyProtocol")],
+        "Whether doorward tells the server behind each client's address by a PROXY header. For one that expects the header: a mongod \
+         does not on its ordinary port.",
+    )
+    .default("none")
     .reload(NewConnections),
     OptionSpec::new(
         "proxy.upstream.tls.mode",
@@ -91,7 +100,9 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         &[Flag::value("proxyMembers")],
         "In front of a replica set, one entry a member: {host, listen, advertise}. host is the member's name in the configuration of \
          the replica set; advertise is what clients are told instead; listen (address:port, or a port of net.bindIp) is where its \
-         clients come in, and is left out where another doorward stands in front of it. Members without an entry are hidden.",
+         clients come in, and is left out where another doorward stands in front of it. Members may share it when the hosts of \
+         advertise are different names: the server name in the TLS hello tells then which is meant. Members without an entry are \
+         hidden.",
     )
     .default("[]"),
     OptionSpec::new(
@@ -105,6 +116,25 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("[]")
     .reload(Now),
     OptionSpec::new(
+        "proxy.deployments",
+        Entries(&["serverName", "address", "certificateKeyFile"]),
+        &[Flag::value("proxyDeployments")],
+        "Several mongods behind net.port, instead of proxy.upstream.address: {serverName, address, certificateKeyFile}. The server name \
+         in the TLS hello tells which is meant; other names and connections without TLS are refused. Without certificateKeyFile \
+         the certificate is that of net.tls. A reload changes addresses and certificates, not names.",
+    )
+    .default("[]")
+    .reload(NewConnections),
+    OptionSpec::new(
+        "proxy.proxyProtocol.from",
+        List,
+        &[Flag::value("proxyProxyProtocolFrom")],
+        "Address ranges of balancers that send a PROXY header, version 1 or 2: from there each connection must begin with one, and the \
+         address in it is the client's in log, limits and restrictions. From elsewhere no header is taken.",
+    )
+    .default("[]")
+    .reload(NewConnections),
+    OptionSpec::new(
         "proxy.admin.bindIp",
         Text,
         &[Flag::value("proxyAdminBindIp")],
@@ -113,6 +143,15 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("127.0.0.1"),
     OptionSpec::new("proxy.admin.port", Integer(0, 65535), &[Flag::value("proxyAdminPort")], "The admin port; 0 is off.")
         .default("0"),
+    OptionSpec::new(
+        "proxy.loadBalanced",
+        Switch,
+        &[Flag::switch("proxyLoadBalanced")],
+        "Serve clients whose connection string says loadBalanced=true, through a TCP balancer before several doorwards that all stand in \
+         front of the same mongod. A mongod serves none.",
+    )
+    .default("false")
+    .reload(NewConnections),
     OptionSpec::new(
         "proxy.hideUnknownUsers",
         Switch,

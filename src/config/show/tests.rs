@@ -22,9 +22,9 @@ setParameter: {authenticationMechanisms: SCRAM-SHA-256, scramIterationCount: 600
 systemLog: {destination: file, path: /log, logAppend: true, verbosity: 3, quiet: true}
 processManagement: {pidFilePath: /pid}
 storage: {dbPath: /data}
-proxy: {upstream: {address: '[::1]:27018', authentication: x509, connectTimeoutMS: 5, tls: {mode: requireTLS, CAFile: /uca.pem,
+proxy: {upstream: {address: '[::1]:27018', authentication: x509, connectTimeoutMS: 5, proxyProtocol: v1, tls: {mode: requireTLS, CAFile: /uca.pem,
     certificateKeyFile: /u.pem, certificateKeyFilePassword: hunter4, allowInvalidHostnames: true, allowInvalidCertificates: true}},
-  tls: {keyFile: /key.pem}, members: [{host: '[::1]:27018', listen: '0.0.0.0:1', advertise: 'gate:1'}, {host: a:2, advertise: b:2}], admin: {bindIp: '::1', port: 9216}, hideUnknownUsers: true, userCacheSeconds: 0,
+  tls: {keyFile: /key.pem}, members: [{host: '[::1]:27018', listen: '0.0.0.0:1', advertise: 'gate:1'}, {host: a:2, advertise: b:2}], proxyProtocol: {from: [10.1.0.0/16, '::1']}, admin: {bindIp: '::1', port: 9216}, loadBalanced: true, hideUnknownUsers: true, userCacheSeconds: 0,
   handshakeTimeoutSeconds: 7, drainSeconds: 8}
 ";
 
@@ -38,7 +38,9 @@ fn what_is_shown_gives_the_same_settings_again() {
     let enforcement = "proxy: {upstream: {address: 'h:1'}, enforcement: [{source: 10.1.2.3/8, percentage: 5}, {source: '::1'}, \
                        {application: 'a: \"b, c'}, {application: ''}, {user: 'CN=x,O=y@$external'}]}\n";
     let other = "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n";
-    for text in [FULL, other, enforcement] {
+    let deployments = "net.tls: {mode: requireTLS, certificateKeyFile: s}\nproxy.deployments: [{serverName: One.example, address: 'db:1'},\n  \
+         {serverName: two, address: 'unix:/x y', certificateKeyFile: '/a b'}]\n";
+    for text in [FULL, other, enforcement, deployments] {
         let shown = yaml(&settings(text));
         let again = settings(&shown);
         assert_eq!(effective(&settings(text)), effective(&again), "{shown}");

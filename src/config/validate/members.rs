@@ -1,9 +1,10 @@
 //! `proxy.members`: the members of the replica set behind, and what clients are told instead of their names.
 
 use super::Reader;
+use super::deployments::is_server_name;
 use crate::config::error::ErrorKind;
 use crate::config::raw::Entry;
-use crate::config::settings::{Listen, Member};
+use crate::config::settings::{Front, Listen, Member, UpstreamAddress};
 use crate::names::HostAndPort;
 
 const MEMBERS: &str = "proxy.members";
@@ -41,6 +42,27 @@ fn member(entry: &Entry) -> Result<Member, String> {
     Ok(Member { host: address("host")?, listen: listen.transpose()?, advertise: address("advertise")? })
 }
 
+/// Whether the server name in a TLS hello tells which of two members is meant.
+fn told_apart(one: &Member, other: &Member) -> bool {
+    let (one, other) = (&one.advertise.host, &other.advertise.host);
+    is_server_name(one) && is_server_name(other) && !one.eq_ignore_ascii_case(other)
+}
+
+/// The fronts of the members that clients reach here. Where members share a place, the name that clients are told is the one in their
+/// TLS hello.
+pub(super) fn fronts(members: &[Member]) -> Vec<Front> {
+    let front = |member: &Member| {
+        let shared = members.iter().filter(|other| other.shares_place(member)).count() > 1;
+        Some(Front {
+            listen: member.listen.clone()?,
+            upstream: UpstreamAddress::Tcp(member.host.clone()),
+            server_name: shared.then(|| member.advertise.host.to_ascii_lowercase()),
+            certificate_key_file: None,
+        })
+    };
+    members.iter().filter_map(front).collect()
+}
+
 /// Two members must not look like one: a driver would take the one for the other.
 fn check_others(reader: &mut Reader<'_>, members: &[Member], member: &Member) {
     for other in members {
@@ -48,8 +70,11 @@ fn check_others(reader: &mut Reader<'_>, members: &[Member], member: &Member) {
             format!("the host {}", member.host)
         } else if other.advertise.is_same(&member.advertise) {
             format!("advertise: {}", member.advertise)
-        } else if other.listen.is_some() && other.listen == member.listen {
-            format!("listen: {}", member.listen.as_ref().map(ToString::to_string).unwrap_or_default())
+        } else if other.shares_place(member) && !told_apart(other, member) {
+            format!(
+                "listen: {}, and the hosts of their advertise are not two names that a TLS hello can tell apart",
+                member.listen.as_ref().map(ToString::to_string).unwrap_or_default()
+            )
         } else {
             continue;
         };

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Reader, enforcement, members};
+use super::{Reader, deployments, enforcement, members, security};
+use crate::config::cidr::Cidr;
 use crate::config::error::{ErrorKind, Warning};
 use crate::config::settings::{
-    Front, Listen, Member, Net, Proxy, Security, Tls, TlsMode, Upstream, UpstreamAddress, UpstreamAuthentication, UpstreamTls,
+    Deployment, Front, Listen, Member, Net, Proxy, ProxyProtocol, Security, Tls, TlsMode, Upstream, UpstreamAddress,
+    UpstreamAuthentication, UpstreamTls,
 };
 use crate::names::HostAndPort;
 
@@ -26,18 +28,27 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     let members = members::members(reader);
     let enforcement = enforcement::enforcement(reader, security);
     let address = address(reader);
-    let fronts = fronts(reader, net, address.as_ref(), &members);
+    let deployments = deployments::deployments(reader);
+    let fronts = fronts(reader, net, tls, address.as_ref(), (&members, &deployments));
     Some(Proxy {
         upstream: Upstream {
             address,
             authentication,
             tls: upstream_tls,
             connect_timeout_ms: reader.unsigned("proxy.upstream.connectTimeoutMS"),
+            proxy_protocol: match reader.word("proxy.upstream.proxyProtocol") {
+                Some("v1") => Some(ProxyProtocol::V1),
+                Some("v2") => Some(ProxyProtocol::V2),
+                _ => None,
+            },
         },
         fronts: fronts?,
         members,
         enforcement,
+        deployments,
+        proxy_protocol_from: proxy_protocol_from(reader),
         admin,
+        load_balanced: reader.switch("proxy.loadBalanced"),
         hide_unknown_users: reader.switch("proxy.hideUnknownUsers"),
         user_cache_seconds: reader.unsigned("proxy.userCacheSeconds"),
         handshake_timeout_seconds: reader.unsigned("proxy.handshakeTimeoutSeconds"),
@@ -45,11 +56,21 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     })
 }
 
-/// The fronts: one for each member that clients reach here, or the one of `net` and `proxy.upstream.address`.
-fn fronts(reader: &mut Reader<'_>, net: &Net, address: Option<&UpstreamAddress>, members: &[Member]) -> Option<Vec<Front>> {
-    let here: Vec<_> = members.iter().filter_map(|member| Some((member.listen.clone()?, &member.host))).collect();
-    let fronts: Vec<Front> = match (here.as_slice(), address) {
-        ([], None) => {
+/// The fronts: one for each deployment, one for each member that clients reach here, or the one of `net` and
+/// `proxy.upstream.address`.
+fn fronts(
+    reader: &mut Reader<'_>,
+    net: &Net,
+    tls: &Tls,
+    address: Option<&UpstreamAddress>,
+    (members, deployments): (&[Member], &[Deployment]),
+) -> Option<Vec<Front>> {
+    let alone = |listen: Listen, upstream: &UpstreamAddress| {
+        vec![Front { listen, upstream: upstream.clone(), server_name: None, certificate_key_file: None }]
+    };
+    let mut here = members::fronts(members);
+    let fronts: Vec<Front> = match (deployments, here.as_mut_slice(), address) {
+        ([], [], None) => {
             if reader.non_empty(ADDRESS).is_none() {
                 let remedy = "doorward stands in front of a mongod; say where it is, for example\n  --proxyUpstreamAddress \
                               127.0.0.1:27018, or in the file  proxy: {upstream: {address: \"127.0.0.1:27018\"}}";
@@ -57,28 +78,52 @@ fn fronts(reader: &mut Reader<'_>, net: &Net, address: Option<&UpstreamAddress>,
             }
             return None;
         }
-        ([], Some(address)) => vec![Front { listen: Listen::Net, upstream: address.clone() }],
-        ([(listen, _)], Some(address)) => vec![Front { listen: listen.clone(), upstream: address.clone() }],
-        (_, Some(_)) => {
+        ([], [], Some(address)) => alone(Listen::Net, address),
+        ([], [front], Some(address)) => alone(front.listen.clone(), address),
+        ([], _, Some(_)) => {
             let text = "proxy.upstream.address is one mongod, and proxy.members has several with a place to listen";
             let remedy = "leave proxy.upstream.address out: each member is reached by its host";
             reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
             return None;
         }
-        (here, None) => here
-            .iter()
-            .map(|(listen, host)| Front { listen: listen.clone(), upstream: UpstreamAddress::Tcp((*host).clone()) })
-            .collect(),
+        ([], _, None) => here,
+        (deployments, _, None) if members.is_empty() => deployments::fronts(deployments),
+        _ => {
+            let text = "proxy.deployments excludes proxy.upstream.address and proxy.members: each entry names its mongod";
+            reader.error(ErrorKind::Conflict, "proxy.deployments", text, "leave them out");
+            return None;
+        }
     };
+    if tls.mode == TlsMode::Disabled && fronts.iter().any(|front| front.server_name.is_some()) {
+        let option = if deployments.is_empty() { "proxy.members" } else { "proxy.deployments" };
+        let text = format!("{option} has several mongods at one place to listen, and only a TLS hello tells which is meant");
+        reader.error(ErrorKind::Conflict, option, text, "let net.tls.mode be requireTLS");
+        return None;
+    }
     for front in &fronts {
         if fronts.iter().any(|other| is_own(&front.upstream, &other.listen, net)) {
-            let text = format!("proxy.upstream.address {} is doorward's own address", front.upstream);
+            let option = match address {
+                Some(_) => ADDRESS,
+                None if deployments.is_empty() => "proxy.members",
+                None => "proxy.deployments",
+            };
+            let text = format!("{option} {} is doorward's own address", front.upstream);
             let remedy = "let the mongod behind listen on another port, and name that port";
-            reader.error(ErrorKind::Conflict, ADDRESS, text, remedy);
+            reader.error(ErrorKind::Conflict, option, text, remedy);
             return None;
         }
     }
     Some(fronts)
+}
+
+fn proxy_protocol_from(reader: &mut Reader<'_>) -> Vec<Cidr> {
+    const NAME: &str = "proxy.proxyProtocol.from";
+    let ranges = security::ranges(reader, NAME).unwrap_or_default();
+    if ranges.iter().any(Cidr::is_everything) {
+        let text = "proxy.proxyProtocol.from is everybody: whoever reaches doorward's port can claim any address";
+        reader.warnings.push(Warning::new(None, "NETWORK", text));
+    }
+    ranges
 }
 
 fn address(reader: &mut Reader<'_>) -> Option<UpstreamAddress> {
@@ -91,7 +136,7 @@ fn address(reader: &mut Reader<'_>) -> Option<UpstreamAddress> {
     address
 }
 
-fn parse_address(text: &str) -> Option<UpstreamAddress> {
+pub(super) fn parse_address(text: &str) -> Option<UpstreamAddress> {
     match text.strip_prefix("unix:") {
         Some(path) => path.starts_with('/').then(|| UpstreamAddress::Unix(PathBuf::from(path))),
         None => HostAndPort::parse(text).map(UpstreamAddress::Tcp),

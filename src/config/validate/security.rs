@@ -25,7 +25,7 @@ pub(super) fn security_and_tls(reader: &mut Reader<'_>) -> (Security, Tls) {
         key_file,
         cluster_auth_mode: mode,
         transition_to_auth: transition,
-        cluster_ip_source_allowlist: allowlist(reader),
+        cluster_ip_source_allowlist: ranges(reader, "security.clusterIpSourceAllowlist"),
     };
     warn(reader, &security);
     (security, tls)
@@ -138,13 +138,13 @@ fn check_membership_options(reader: &mut Reader<'_>, by_certificate: bool) {
     }
 }
 
-fn allowlist(reader: &mut Reader<'_>) -> Option<Vec<Cidr>> {
-    const NAME: &str = "security.clusterIpSourceAllowlist";
+/// A list of address ranges; `None` when it was not given.
+pub(super) fn ranges(reader: &mut Reader<'_>, name: &str) -> Option<Vec<Cidr>> {
     let mut ranges = Vec::new();
-    for range in reader.list(NAME)?.iter().filter(|item| !item.is_empty()).flat_map(|item| item.split(',')) {
+    for range in reader.list(name)?.iter().filter(|item| !item.is_empty()).flat_map(|item| item.split(',')) {
         match range.parse::<Cidr>() {
             Ok(range) => ranges.push(range),
-            Err(error) => reader.error(ErrorKind::BadValue, NAME, error.to_string(), &format!("found '{range}'")),
+            Err(error) => reader.error(ErrorKind::BadValue, name, error.to_string(), &format!("found '{range}'")),
         }
     }
     Some(ranges)

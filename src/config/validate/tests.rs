@@ -275,6 +275,17 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ),
         ("proxy.upstream.tls: {mode: requireTLS}", "proxy.upstream.tls.CAFile is needed"),
         ("proxy.upstream.tls: {CAFile: c}", "needs proxy.upstream.tls.mode requireTLS"),
+        ("proxy.upstream.proxyProtocol: v3", "expects one of none, v1, v2"),
+        ("proxy.proxyProtocol: {from: [10.0.0.0/33]}", "Invalid length in CIDR string"),
+        ("proxy.proxyProtocol: {from: [balancer]}", "Invalid IP address in CIDR string"),
+        ("proxy.deployments: [{serverName: a}]", "an entry of proxy.deployments has no address"),
+        ("proxy.deployments: [{serverName: 10.0.0.1, address: 'db:1'}]", "is no host name that a TLS hello can have"),
+        ("proxy.deployments: [{serverName: a, address: db}]", "address can not be read: 'db'"),
+        (
+            "proxy.deployments: [{serverName: a.b, address: 'db:1'}, {serverName: A.b, address: 'db:2'}]",
+            "two entries of proxy.deployments have serverName: a.b",
+        ),
+        ("proxy.deployments: [{serverName: a, address: 'db:1'}]", "excludes proxy.upstream.address and proxy.members"),
         ("proxy.upstream.tls.mode: preferTLS", "expects one of disabled, requireTLS"),
         ("proxy.members: [{host: 'a:1', advertise: 'g:1'}, {host: 'A:1', advertise: 'g:2'}]", "have the host A:1"),
         ("proxy.members: [{host: 'a:1', advertise: 'g:1'}, {host: 'a:2', advertise: 'G:1'}]", "have advertise: G:1"),
@@ -304,6 +315,67 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
     for (text, expected) in cases {
         let errors = file(&format!("{text}{UPSTREAM}")).unwrap_err();
         assert!(first(&errors).contains(expected), "{text}: {errors}");
+    }
+}
+
+#[test]
+fn several_mongods_at_one_place_need_names_and_tls() {
+    const TLS: &str = "net.tls: {mode: allowTLS, certificateKeyFile: s}\n";
+    const DEPLOYMENTS: &str =
+        "proxy.deployments: [{serverName: One.example, address: 'a:1'}, {serverName: two, address: 'b:1'}]\n";
+    let members = |advertise: &str| {
+        format!(
+            "proxy.members: [{{host: 'a:1', listen: 5, advertise: 'one:5'}}, {{host: 'b:1', listen: 5, advertise: '{advertise}'}}, \
+             {{host: 'c:1', listen: 6, advertise: 'one:6'}}]\n"
+        )
+    };
+    let names = |text: &str| -> Result<Vec<Option<String>>, String> {
+        let (settings, _) = file(text).map_err(|errors| errors.to_string())?;
+        Ok(settings.proxy.fronts.into_iter().map(|front| front.server_name).collect())
+    };
+    let some = |name: &str| Some(name.to_owned());
+    assert_eq!(names(&format!("{TLS}{DEPLOYMENTS}")), Ok(vec![some("one.example"), some("two")]));
+    assert_eq!(names(&format!("{TLS}{}", members("Two:5"))), Ok(vec![some("one"), some("two"), None]));
+    let refused = [
+        (DEPLOYMENTS.to_owned(), "only a TLS hello tells which is meant"),
+        (members("two:5"), "only a TLS hello tells which is meant"),
+        (format!("{TLS}{}", members("ONE:6")), "not two names that a TLS hello can tell apart"),
+        (format!("{TLS}{}", members("10.0.0.1:5")), "not two names that a TLS hello can tell apart"),
+        (format!("{TLS}{DEPLOYMENTS}{}", members("two:5")), "excludes proxy.upstream.address and proxy.members"),
+    ];
+    for (text, expected) in refused {
+        let found = names(&text).unwrap_err();
+        assert!(found.contains(expected), "{text}: {found}");
+    }
+}
+
+#[test]
+fn a_reload_takes_addresses_and_certificates_of_deployments_but_not_names() {
+    let settings = |deployments: &str| {
+        let text = format!("net.tls: {{mode: requireTLS, certificateKeyFile: s}}\nproxy.deployments: [{deployments}]\n");
+        file(&text).unwrap().0
+    };
+    let old = settings("{serverName: a, address: 'a:1'}, {serverName: b, address: 'b:1'}");
+    for (text, taken) in [
+        ("{serverName: a, address: 'c:1'}, {serverName: b, address: 'b:1', certificateKeyFile: x}", true),
+        ("{serverName: a, address: 'c:1'}", false),
+        ("{serverName: a, address: 'a:1'}, {serverName: c, address: 'b:1'}", false),
+        ("{serverName: b, address: 'b:1'}, {serverName: a, address: 'a:1'}", false),
+    ] {
+        let (mut new, wanted) = (settings(text), settings(text));
+        new.keep_until_restart(&old);
+        let expected = if taken { wanted } else { old.clone() };
+        assert_eq!((&new.proxy.fronts, &new.proxy.deployments), (&expected.proxy.fronts, &expected.proxy.deployments), "{text}");
+    }
+}
+
+#[test]
+fn a_header_from_everybody_is_warned_of() {
+    for (from, warned) in [("[10.0.0.0/8, '0.0.0.0/0']", true), ("['::/0']", true), ("[10.0.0.0/8, '::1']", false), ("[]", false)]
+    {
+        let (settings, warnings) = file(&format!("proxy.proxyProtocol.from: {from}{UPSTREAM}")).unwrap();
+        let found = warnings.iter().any(|warning| warning.message.contains("can claim any address"));
+        assert_eq!(found, warned, "{from}: {:?}", settings.proxy.proxy_protocol_from);
     }
 }
 

@@ -40,6 +40,26 @@ fn a_hello_is_the_upstreams_with_the_connections_own_fields() {
 }
 
 #[test]
+fn a_client_behind_a_balancer_is_told_which_mongod_it_has_where_that_is_on() {
+    let process = ObjectId::from_bytes([7; 12]);
+    let told = |load_balanced: bool, picture: UpstreamPicture, hello: RawDocumentBuf| {
+        let mut client = Client::new(Policy { load_balanced, ..keyfile_policy() });
+        client.picture = picture;
+        client.send(&hello).get("serviceId").unwrap().map(|id| id.as_object_id().unwrap())
+    };
+    for replica_set in [true, false] {
+        let balanced = || rawdoc! { "hello": 1, "loadBalanced": true };
+        assert_eq!(told(true, picture(replica_set), balanced()), Some(process));
+        assert_eq!(told(true, picture(replica_set), rawdoc! { "isMaster": 1, "loadBalanced": true }), Some(process));
+        assert_eq!(told(false, picture(replica_set), balanced()), None);
+        assert_eq!(told(true, picture(replica_set), rawdoc! { "hello": 1 }), None);
+        assert_eq!(told(true, picture(replica_set), rawdoc! { "hello": 1, "loadBalanced": false }), None);
+    }
+    let old = picture(false).with_hello(rawdoc! { "ismaster": true, "maxWireVersion": 8, "ok": 1.0 }).unwrap();
+    assert_eq!(told(true, old, rawdoc! { "hello": 1, "loadBalanced": true }), Some(ObjectId::from_bytes([8; 12])));
+}
+
+#[test]
 fn client_metadata_is_final_with_the_first_hello_that_is_taken() {
     let metadata = || rawdoc! { "driver": { "name": "d", "version": "1" }, "os": { "type": "Linux" } };
     let refused = "186 The client metadata document may only be sent in the first hello";

@@ -175,6 +175,7 @@ pub(super) fn keyfile_policy() -> Policy {
         compressors: ["snappy", "zstd", "zlib"].map(str::to_owned).to_vec(),
         localhost_exception: true,
         allow_roles_from_x509_certificates: true,
+        load_balanced: false,
     }
 }
 

@@ -57,7 +57,13 @@ impl Connection {
 
     /// Connects over TLS and completes the handshake.
     pub(crate) fn tls(port: u16, client: &Client) -> io::Result<Self> {
-        let mut stream = StreamOwned::new(client.connection(), tcp(port));
+        Self::tls_to("localhost", port, client, b"")
+    }
+
+    /// Connects over TLS to the server of this name, and sends some bytes before.
+    pub(crate) fn tls_to(name: &'static str, port: u16, client: &Client, before: &[u8]) -> io::Result<Self> {
+        let mut stream = StreamOwned::new(client.connection(name), tcp(port));
+        stream.sock.write_all(before)?;
         stream.sock.set_read_timeout(Some(PATIENCE))?;
         while stream.conn.is_handshaking() {
             stream.conn.complete_io(&mut stream.sock)?;

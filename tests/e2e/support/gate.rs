@@ -97,7 +97,7 @@ fn accept(listener: &TcpListener, backend: u16, state: &Mutex<State>) {
 }
 
 /// Copies both ways until one side ends, and ends the other then.
-fn pass(client: TcpStream, server: TcpStream) -> io::Result<[TcpStream; 2]> {
+pub(crate) fn pass(client: TcpStream, server: TcpStream) -> io::Result<[TcpStream; 2]> {
     let pair = [client.try_clone()?, server.try_clone()?];
     for (from, to) in [(client.try_clone()?, server.try_clone()?), (server, client)] {
         thread::spawn(move || {

@@ -1,5 +1,6 @@
 //! What the suites share: servers, certificates, a client that speaks the bare wire protocol.
 
+pub(crate) mod balancer;
 pub(crate) mod clients;
 pub(crate) mod connection;
 pub(crate) mod gate;

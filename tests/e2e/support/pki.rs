@@ -232,7 +232,7 @@ fn issue(plan: &Plan, serial: usize, signers: &Signers<'_>, folder: &Path) -> Id
 
 fn parameters(plan: &Plan, serial: usize) -> CertificateParams {
     let mut params = if plan.usage.contains(&ExtendedKeyUsagePurpose::ServerAuth) {
-        CertificateParams::new(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("names")
+        CertificateParams::new(["localhost", "127.0.0.1", "*.gate.test"].map(str::to_owned)).expect("names")
     } else {
         CertificateParams::default()
     };

@@ -38,9 +38,9 @@ impl Client {
         Self(Arc::new(config))
     }
 
-    /// A new connection to `localhost`.
-    pub(crate) fn connection(&self) -> ClientConnection {
-        let name = ServerName::try_from("localhost").expect("a name");
+    /// A new connection to the server of this name; an address is no name, and is not sent.
+    pub(crate) fn connection(&self, name: &'static str) -> ClientConnection {
+        let name = ServerName::try_from(name).expect("a name");
         ClientConnection::new(Arc::clone(&self.0), name).expect("a connection")
     }
 }
