@@ -5,6 +5,7 @@ mod arrival;
 mod connection;
 mod entrance;
 mod facts;
+mod forward;
 mod front;
 mod observe;
 mod open;

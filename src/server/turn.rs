@@ -3,14 +3,13 @@
 use bson::raw::{RawDocument, RawDocumentBuf};
 
 use super::connection::{ClientConnection, End};
-use super::observe::AfterCommand;
-use super::registry::Control;
+use super::forward::Forwarding;
 use super::unix_now_ms;
 use crate::authz::facts::{self, Known};
 use crate::authz::request::Sequences;
 use crate::authz::{self, Permit, Refused, Rewrite, Subject};
 use crate::error::{CommandError, ErrorCode};
-use crate::relay::{self, Arrived, RelayError, ReplyForm};
+use crate::relay;
 use crate::session::{Effect, check_user_name};
 use crate::wire::checksum::CHECKSUM_LEN;
 use crate::wire::command::{Command, Protocol};
@@ -28,15 +27,6 @@ enum Judged {
     Refused(Envelope, Refusal),
     /// To be forwarded.
     Forward(Forwarding),
-}
-
-/// A message on its way to the upstream.
-struct Forwarding {
-    envelope: Envelope,
-    allowed: authz::Allowed,
-    changes_users: bool,
-    /// The command, when nobody is authenticated.
-    by_nobody: Option<String>,
 }
 
 impl ClientConnection<'_> {
@@ -80,7 +70,7 @@ impl ClientConnection<'_> {
 
     /// Brings rules and user up to date. To be asked before every judgement, and again after every wait for a part of a message:
     /// who begins a message and finishes it much later is judged by what is true then.
-    async fn refresh(&mut self) -> Result<(), End> {
+    pub(super) async fn refresh(&mut self) -> Result<(), End> {
         self.refresh_snapshot();
         self.refresh_user().await
     }
@@ -305,137 +295,6 @@ impl ClientConnection<'_> {
             Judged::Refused(envelope, refusal) => self.refuse(envelope, &refusal).await,
             Judged::Forward(forwarding) => self.forward(header, forwarding, Some(message)).await,
         }
-    }
-
-    /// Sends a message on and brings its replies back. `whole` holds it when it was read already.
-    async fn forward(&mut self, header: Header, forwarding: Forwarding, whole: Option<&[u8]>) -> Result<(), End> {
-        let changes_users = forwarding.changes_users;
-        let done = self.exchange(header, forwarding, whole).await;
-        if changes_users && done.is_err() {
-            // Nobody knows whether the upstream has done it, or will yet.
-            self.server.each_front(|front| front.users.forget_again_soon());
-        }
-        self.origin.rest();
-        done
-    }
-
-    async fn exchange(&mut self, header: Header, forwarding: Forwarding, whole: Option<&[u8]>) -> Result<(), End> {
-        let Forwarding { envelope, allowed, changes_users, by_nobody } = forwarding;
-        if let Some(command) = by_nobody.filter(|_| self.surroundings.snapshot.policy.transition_to_auth) {
-            self.count_transitional(&command);
-        }
-        if self.upstream.is_none() {
-            self.upstream = Some(Box::pin(self.connect_upstream()).await?);
-            self.place.control.set_forwards();
-        }
-        let is_there = whole.is_some() || self.is_there(header);
-        let subject = (envelope.exhaust_allowed || !is_there).then(|| allowed.subject().clone());
-        self.send(header, allowed, envelope, whole, subject.as_ref()).await?;
-        if changes_users {
-            self.server.each_front(|front| front.users.forget());
-        }
-        if envelope.more_to_come {
-            if changes_users {
-                // No reply will tell when it is done, but what is asked after it is answered after it.
-                Box::pin(self.upstream_is_done()).await?;
-                self.server.each_front(|front| front.users.forget());
-            }
-            return Ok(());
-        }
-        let mut to = Some(envelope.request_id);
-        while self.reply(envelope, to, changes_users).await? {
-            let Some(subject) = &subject else { return Err(RelayError::Protocol("replies without end".to_owned()).into()) };
-            Box::pin(self.confirm(subject)).await?;
-            to = None;
-        }
-        Ok(())
-    }
-
-    /// Waits until the upstream has done all that it was told.
-    async fn upstream_is_done(&mut self) -> Result<(), End> {
-        let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
-        let ping = bson::rawdoc! { "ping": 1, "$db": "admin" };
-        let asked = upstream.ask(&ping);
-        tokio::select! {
-            biased;
-            answered = asked => { answered?; }
-            () = self.place.control.upstream_lost() => return Err(End::UpstreamLost),
-        }
-        Ok(())
-    }
-
-    /// Sends a message to the upstream.
-    async fn send(
-        &mut self,
-        header: Header,
-        allowed: authz::Allowed,
-        envelope: Envelope,
-        whole: Option<&[u8]>,
-        subject: Option<&Subject>,
-    ) -> Result<(), End> {
-        let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
-        let moved = if let Some(message) = whole {
-            let sent = Box::pin(relay::forward_whole(allowed, &mut upstream.channel, message, envelope.checksum));
-            unless_lost(&self.place.control, sent).await?
-        } else {
-            let sent = relay::forward(allowed, &mut self.channel, &mut upstream.channel, header, envelope.checksum);
-            let rest = unless_lost(&self.place.control, sent).await?;
-            if let Some(subject) = subject.filter(|_| rest.was_late) {
-                Box::pin(self.confirm(subject)).await?;
-            }
-            let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
-            let sent = relay::finish(rest, &mut self.channel, &mut upstream.channel);
-            unless_lost(&self.place.control, sent).await?
-        };
-        self.counts.forwarded = self.counts.forwarded.saturating_add(1);
-        self.server.metrics.operations_forwarded.increment(1);
-        self.server.metrics.bytes_to_upstream.increment(moved);
-        self.moved.requests = self.moved.requests.saturating_add(moved);
-        Ok(())
-    }
-
-    /// Brings a reply back; tells whether another follows.
-    async fn reply(&mut self, envelope: Envelope, to: Option<i32>, changes_users: bool) -> Result<bool, End> {
-        let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
-        let mut observer = AfterCommand {
-            server: self.server,
-            changes_users,
-            cursors: &self.surroundings.front.cursors,
-            origin: &mut self.origin,
-        };
-        let form = ReplyForm { compressor: envelope.compressor, checksum: envelope.checksum && !self.channel.stream.is_tls() };
-        let arrived = relay::reply(&mut self.channel, &mut upstream.channel, to, form, &mut observer);
-        let Arrived { moved, more } = unless_lost(&self.place.control, arrived).await?;
-        self.server.metrics.bytes_to_clients.increment(moved);
-        self.moved.replies = self.moved.replies.saturating_add(moved);
-        Ok(more)
-    }
-
-    /// Makes sure that what was allowed to `subject` a while ago may go on: the end of a message that took its time, the next of
-    /// many replies. Whoever is not the same any more is closed, and is told when it tries again.
-    async fn confirm(&mut self, subject: &Subject) -> Result<(), End> {
-        self.refresh().await?;
-        let is_free = !self.surroundings.snapshot.policy.enforces_authentication();
-        let now = self.session.state().principal();
-        let may = match subject {
-            Subject::Unrestricted(_) => is_free,
-            Subject::Authenticated(before) => is_free || now.is_some_and(|now| now.is_like(before)),
-            Subject::LocalhostException => false,
-        };
-        if may { Ok(()) } else { Err(End::NoLongerAllowed) }
-    }
-
-    fn is_there(&self, header: Header) -> bool {
-        usize::try_from(header.message_length).is_ok_and(|length| self.channel.incoming.len() >= length)
-    }
-}
-
-/// Does this much of a relay, unless the upstream is lost meanwhile.
-async fn unless_lost<T>(control: &Control, work: impl Future<Output = Result<T, RelayError>>) -> Result<T, End> {
-    tokio::select! {
-        biased;
-        done = work => Ok(done?),
-        () = control.upstream_lost() => Err(End::UpstreamLost),
     }
 }
 
