@@ -45,7 +45,12 @@ fn observe(criterion: &mut Criterion) {
     for (name, body) in &commands() {
         for (who, principal) in &users {
             let (record, cursors) = (Record::default(), Cursors::default());
-            let mut watch = Watch::new(Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() });
+            let mut watch = Watch::new(Client {
+                application: "shop".into(),
+                driver: "d 1".into(),
+                address: "10.0.0.7".into(),
+                ..Client::default()
+            });
             let command = Command::new(name, "app", body);
             let request = Request { command, canonical_name: name, sequences: Sequences::None };
             let judging = Judging { rule: authz::rehearse, cursors: &cursors, now_ms: 1, is_enforced: false };

@@ -32,6 +32,7 @@ pub fn report(mut report: Report, now_ms: i64, last_ms: Option<i64>) -> Value {
         report.forget_before(now_ms.saturating_sub(last_ms));
     }
     let obstacles = verdict::obstacles(&report, now_ms, last_ms);
+    let since_ms = verdict::counts_from(&report, now_ms, last_ms);
     let names = |ready: bool| -> Vec<&str> {
         report.applications.iter().filter(|one| one.is_ready() == ready).map(|one| one.name.as_str()).collect()
     };
@@ -43,7 +44,7 @@ pub fn report(mut report: Report, now_ms: i64, last_ms: Option<i64>) -> Value {
         "obstacles": obstacles.iter().map(obstacle).collect::<Vec<_>>(),
         "wouldBreak": names(false),
         "ready": names(true),
-        "applications": report.applications.iter().map(application).collect::<Vec<_>>(),
+        "applications": report.applications.iter().map(|one| application(one, since_ms)).collect::<Vec<_>>(),
         "overflow": overflow(report.overflow),
     })
 }
@@ -53,13 +54,15 @@ fn obstacle(obstacle: &Obstacle) -> Value {
     json!({ "kind": obstacle.kind(), "application": obstacle.application(), "text": obstacle.to_string() })
 }
 
-fn application(report: &ApplicationReport) -> Value {
+/// `since_ms` is from when on it has to have worked to count as seen.
+fn application(report: &ApplicationReport, since_ms: i64) -> Value {
     let (allowed, unauthenticated, missing_privilege) = report.counts();
     let lines =
         |allowed: bool| -> Vec<Value> { report.lines.iter().filter(|one| one.line.why.is_none() == allowed).map(line).collect() };
     json!({
         "application": report.name,
         "ready": report.is_ready(),
+        "seen": report.has_worked_since(since_ms),
         "operations": { "allowed": allowed, "unauthenticated": unauthenticated, "missingPrivilege": missing_privilege },
         "connections": report.connections.iter().map(connections).collect::<Vec<_>>(),
         "users": users(report).iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -76,9 +79,9 @@ fn application(report: &ApplicationReport) -> Value {
 }
 
 fn connections(connections: &Connections) -> Value {
-    let Connections { place: Place { driver, address, user }, open, total, last_ms } = connections;
+    let Connections { place: Place { driver, address, deployment, user }, open, total, last_ms } = connections;
     json!({
-        "driver": driver, "address": address, "authenticated": user.is_some(), "user": user.as_ref().map(ToString::to_string),
+        "driver": driver, "address": address, "deployment": deployment, "authenticated": user.is_some(), "user": user.as_ref().map(ToString::to_string),
         "open": open, "total": total, "lastSeen": time(*last_ms),
     })
 }
@@ -91,6 +94,7 @@ fn line(LineReport { line, tally, namespace, is_resolved }: &LineReport) -> Valu
     if let Some(why) = &line.why {
         object.insert("driver".into(), line.driver.as_str().into());
         object.insert("address".into(), line.address.as_str().into());
+        object.insert("deployment".into(), line.deployment.as_str().into());
         object.insert("enforced".into(), line.is_enforced.into());
         object.insert("resolved".into(), (*is_resolved).into());
         match why {
@@ -111,6 +115,7 @@ fn failed_login((login, tally, later): &(FailedLogin, Tally, bool)) -> Value {
     object.insert("mechanism".into(), login.mechanism.as_str().into());
     object.insert("driver".into(), login.driver.as_str().into());
     object.insert("address".into(), login.address.as_str().into());
+    object.insert("deployment".into(), login.deployment.as_str().into());
     object.insert("succeededLater".into(), (*later).into());
     tallied(&mut object, *tally);
     object.into()
@@ -211,7 +216,12 @@ mod tests {
     fn recorded(user: Option<&UserName>) -> Report {
         let record = Record::default();
         record.set_transition(true, 0);
-        let client = Client { application: "the \"shop\"".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
+        let client = Client {
+            application: "the \"shop\"".into(),
+            driver: "d 1".into(),
+            address: "10.0.0.7".into(),
+            deployment: "one.example.com".into(),
+        };
         let resource = OwnedResource::Collection { database: "app".into(), collection: "orders".into() };
         let needs = [Need { resource, action: Action::Insert }];
         let why = if user.is_some() { Why::MissingPrivilege(needs.to_vec()) } else { Why::Unauthenticated };
@@ -237,7 +247,7 @@ mod tests {
         );
         let expected = json!([{
             "command": "insert", "user": "ann@app", "namespace": "app.orders", "driver": "d 1", "address": "10.0.0.7",
-            "why": "missing privilege", "enforced": false, "resolved": false,
+            "deployment": "one.example.com", "why": "missing privilege", "enforced": false, "resolved": false,
             "missing": [{ "resource": { "db": "app", "collection": "orders" }, "action": "insert" }],
             "count": 1, "firstSeen": "1970-01-01T00:00:01.000+00:00", "lastSeen": "1970-01-01T00:00:01.000+00:00",
         }]);
@@ -261,11 +271,11 @@ mod tests {
     fn connections_are_told_with_who_is_authenticated() {
         let record = Record::default();
         record.set_transition(true, 0);
-        let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
+        let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into(), ..Client::default() };
         let presence = record.arrive(&client, None, 1000);
         let told = report(record.report(), 2000, None)["applications"][0]["connections"].clone();
         let expected = json!([{
-            "driver": "d 1", "address": "10.0.0.7", "authenticated": false, "user": null, "open": 1, "total": 1,
+            "driver": "d 1", "address": "10.0.0.7", "deployment": "", "authenticated": false, "user": null, "open": 1, "total": 1,
             "lastSeen": "1970-01-01T00:00:01.000+00:00",
         }]);
         assert_eq!(told, expected);

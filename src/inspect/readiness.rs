@@ -16,7 +16,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use self::text::{report, roles, shell_word, text_at};
 use super::{FAILED, complain, print, printable, refuse, say};
@@ -24,6 +24,8 @@ use crate::config;
 
 /// The verdict when nothing stands in the way, as `/api/readiness` has it.
 const READY: &str = "ready to enforce";
+/// The verdict when something does.
+const NOT_READY: &str = "not ready to enforce";
 /// How long the running doorward may take to answer; it may have to ask its upstream.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -180,13 +182,18 @@ fn body(address: SocketAddr, answer: &str) -> Result<String, String> {
 
 /// Leaves one application in a report, and what stands in its way; `false` when it is not there.
 fn keep_only(report: &mut Value, application: &str) -> bool {
+    let is_unseen = |one: &Value| text_at(one, "application") == application && one.get("seen") == Some(&Value::Bool(false));
+    let is_unseen = report.get("applications").and_then(Value::as_array).is_some_and(|all| all.iter().any(is_unseen));
     if let Some(obstacles) = report.get_mut("obstacles").and_then(Value::as_array_mut) {
         let is_meant = |one: &Value| one.get("application").and_then(Value::as_str).is_none_or(|name| name == application);
         obstacles.retain(is_meant);
-        if obstacles.is_empty()
-            && let Some(verdict) = report.get_mut("verdict")
-        {
-            *verdict = READY.into();
+        if obstacles.is_empty() && is_unseen {
+            let text = "it did nothing that needs a privilege in this time";
+            obstacles.push(json!({ "kind": "nothingSeen", "application": application, "text": text }));
+        }
+        let verdict = if obstacles.is_empty() { READY } else { NOT_READY };
+        if let Some(told) = report.get_mut("verdict") {
+            *told = verdict.into();
         }
     }
     for list in ["wouldBreak", "ready"] {

@@ -34,12 +34,14 @@ pub struct Client {
     pub driver: String,
     /// The IP address; empty for a unix socket.
     pub address: String,
+    /// Which of several deployments it is a client of, each of which has users of its own; empty where there is one.
+    pub deployment: String,
 }
 
 impl Client {
-    /// From the `client` document of the connection's hello, if it sent one, and its address, `None` for a unix socket.
+    /// From the `client` document of the connection's hello, if it sent one, its address, `None` for a unix socket, and its deployment.
     #[must_use]
-    pub fn new(metadata: Option<&RawDocument>, address: Option<IpAddr>) -> Self {
+    pub fn new(metadata: Option<&RawDocument>, address: Option<IpAddr>, deployment: &str) -> Self {
         let text = |document: &str, name: &str| {
             let document = metadata?.get_document(document).ok()?;
             document.get_str(name).ok()
@@ -47,7 +49,8 @@ impl Client {
         let application = cut(text("application", "name").unwrap_or_default(), MOST_APPLICATION_BYTES);
         let (name, version) = (text("driver", "name").unwrap_or_default(), text("driver", "version").unwrap_or_default());
         let driver = cut(format!("{name} {version}").trim(), MOST_DRIVER_BYTES);
-        Self { application, driver, address: address.map(|address| address.to_string()).unwrap_or_default() }
+        let address = address.map(|address| address.to_string()).unwrap_or_default();
+        Self { application, driver, address, deployment: deployment.to_owned() }
     }
 }
 
@@ -65,9 +68,14 @@ mod tests {
     #[test]
     fn a_client_is_what_its_metadata_says() {
         let metadata = rawdoc! { "application": { "name": "shop" }, "driver": { "name": "PyMongo", "version": "4.8.0" } };
-        let expected = Client { application: "shop".into(), driver: "PyMongo 4.8.0".into(), address: "10.0.0.7".into() };
-        assert_eq!(Client::new(Some(&metadata), "10.0.0.7".parse().ok()), expected);
-        assert_eq!(Client::new(None, None), Client::default());
+        let expected = Client {
+            application: "shop".into(),
+            driver: "PyMongo 4.8.0".into(),
+            address: "10.0.0.7".into(),
+            deployment: "one.example.com".into(),
+        };
+        assert_eq!(Client::new(Some(&metadata), "10.0.0.7".parse().ok(), "one.example.com"), expected);
+        assert_eq!(Client::new(None, None, ""), Client::default());
     }
 
     #[test]

@@ -197,9 +197,9 @@ impl Record {
     pub fn login_succeeded(&self, login: &Login<'_>, now_ms: i64) {
         let mut state = self.lock();
         let Some(application) = state.applications.get_mut(&login.client.application) else { return };
-        let FailedLogin { user, address, .. } = failed_login(login);
+        let FailedLogin { user, address, deployment, .. } = failed_login(login);
         for (failed, attempts) in &mut application.logins {
-            if failed.user == user && failed.address == address {
+            if (&failed.user, &failed.address, &failed.deployment) == (&user, &address, &deployment) {
                 attempts.succeeded_ms = Some(now_ms);
             }
         }
@@ -229,7 +229,8 @@ impl State {
             rest.connections = rest.connections.saturating_add(1);
             return Arc::default();
         };
-        let place = Place { driver: client.driver.clone(), address: client.address.clone(), user: name.map(user) };
+        let Client { driver, address, deployment, .. } = client.clone();
+        let place = Place { driver, address, deployment, user: name.map(user) };
         if let Some(counts) = application.places.get(&place) {
             return Arc::clone(counts);
         }
@@ -310,7 +311,7 @@ fn user(user: &UserName) -> UserName {
 }
 
 fn line(operation: &Operation<'_>, most_missing: usize) -> Line {
-    let Client { driver, address, .. } = operation.client;
+    let Client { driver, address, deployment, .. } = operation.client;
     // Where nothing would break it does not matter from where: lines are spared.
     let claimed = |text: &str| if operation.why.is_some() { text.to_owned() } else { String::new() };
     let why = operation.why.map(|why| match why {
@@ -321,6 +322,7 @@ fn line(operation: &Operation<'_>, most_missing: usize) -> Line {
         user: operation.user.map(user),
         driver: claimed(driver),
         address: claimed(address),
+        deployment: claimed(deployment),
         command: cut(operation.command, MOST_WORD_BYTES),
         why,
         is_enforced: operation.is_enforced,
@@ -333,6 +335,7 @@ fn failed_login(login: &Login<'_>) -> FailedLogin {
         mechanism: cut(login.mechanism, MOST_WORD_BYTES),
         driver: login.client.driver.clone(),
         address: login.client.address.clone(),
+        deployment: login.client.deployment.clone(),
     }
 }
 

@@ -21,6 +21,8 @@ pub struct Line {
     pub driver: String,
     /// The IP address; empty for what is allowed.
     pub address: String,
+    /// The deployment, where there are several; empty for what is allowed.
+    pub deployment: String,
     /// The command.
     pub command: String,
     /// Why it would be refused; `None` when it would be allowed.
@@ -36,6 +38,8 @@ pub struct Place {
     pub driver: String,
     /// The IP address.
     pub address: String,
+    /// The deployment, where there are several.
+    pub deployment: String,
     /// Who is authenticated; `None` for connections that work without.
     pub user: Option<UserName>,
 }
@@ -64,6 +68,8 @@ pub struct FailedLogin {
     pub driver: String,
     /// The IP address.
     pub address: String,
+    /// The deployment, where there are several.
+    pub deployment: String,
 }
 
 /// A count.
@@ -108,11 +114,20 @@ pub struct Report {
 }
 
 impl Report {
-    /// Lets what was not seen since that moment, in milliseconds since 1970, stand in nobody's way.
+    /// Lets what was not seen since that moment, in milliseconds since 1970, stand in nobody's way. What was done without a login stays
+    /// there while a connection is open that did: it need not come back to break.
     pub fn forget_before(&mut self, from_ms: i64) {
         for application in &mut self.applications {
-            for line in &mut application.lines {
-                line.is_resolved |= line.tally.last_ms < from_ms;
+            let ApplicationReport { lines, connections, .. } = application;
+            let is_there = |line: &Line| {
+                let is_like = |place: &Place| {
+                    (&place.driver, &place.address, &place.deployment) == (&line.driver, &line.address, &line.deployment)
+                };
+                let without = |one: &Connections| one.open > 0 && one.place.user.is_none() && is_like(&one.place);
+                line.user.is_none() && connections.iter().any(without)
+            };
+            for line in lines {
+                line.is_resolved |= line.tally.last_ms < from_ms && !is_there(&line.line);
             }
             for (_, tally, later) in &mut application.failed_logins {
                 *later |= tally.last_ms < from_ms;

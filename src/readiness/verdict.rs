@@ -133,7 +133,7 @@ pub fn obstacles(report: &Report, now_ms: i64, last_ms: Option<i64>) -> Vec<Obst
             }
         }
     }
-    let since_ms = from_ms.unwrap_or(i64::MIN);
+    let since_ms = counts_from(report, now_ms, last_ms);
     if !report.applications.iter().any(|application| application.has_worked_since(since_ms)) {
         obstacles.push(Obstacle::NothingSeen);
     }
@@ -142,6 +142,12 @@ pub fn obstacles(report: &Report, now_ms: i64, last_ms: Option<i64>) -> Vec<Obst
         obstacles.push(Obstacle::Overflow { denied: report.overflow.denied, failed_logins: report.overflow.failed_logins });
     }
     obstacles
+}
+
+/// From when on somebody who worked was seen to work. What was before the transition that is in force tells nothing of it.
+#[must_use]
+pub fn counts_from(report: &Report, now_ms: i64, last_ms: Option<i64>) -> i64 {
+    last_ms.map(|last_ms| now_ms.saturating_sub(last_ms)).or(report.begun_ms).unwrap_or(i64::MIN)
 }
 
 #[cfg(test)]

@@ -129,7 +129,7 @@ impl ClientConnection<'_> {
     /// many replies. Whoever is not the same any more is closed, and is told when it tries again.
     async fn confirm(&mut self, subject: &Subject) -> Result<(), End> {
         self.refresh().await?;
-        let is_free = !self.surroundings.snapshot.policy.enforces_authentication();
+        let is_free = !self.session.enforces(&self.surroundings.snapshot.policy);
         let now = self.session.state().principal();
         let may = match subject {
             Subject::Unrestricted(_) => is_free,

@@ -8,7 +8,7 @@ use std::sync::atomic::AtomicBool;
 
 use arc_swap::ArcSwap;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Server;
 use super::snapshot::Snapshot;
@@ -26,7 +26,11 @@ use crate::upstream::users::UserStore;
 pub(crate) struct Front {
     /// Its place among all.
     pub(super) number: usize,
+    /// The server name of its deployment; empty where all fronts lead to one.
+    pub(super) deployment: String,
     connector: ArcSwap<Connector>,
+    /// Tells the monitor of a reload.
+    reloaded: Notify,
     pub(super) pictures: watch::Receiver<Picture>,
     pub(super) suspicions: Suspicions,
     pub(super) users: UserStore,
@@ -41,7 +45,9 @@ impl Front {
         let (send_pictures, pictures) = watch::channel(None);
         let front = Self {
             number,
+            deployment: front.server_name.clone().filter(|_| !snapshot.settings.proxy.deployments.is_empty()).unwrap_or_default(),
             connector: ArcSwap::from_pointee(snapshot.connector(&front.upstream)),
+            reloaded: Notify::new(),
             pictures,
             suspicions: Suspicions::default(),
             users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
@@ -56,11 +62,13 @@ impl Front {
         self.connector.load_full()
     }
 
-    /// Takes over what a reload brought.
+    /// Takes over what a reload brought. Another upstream is the loss of the one before: its clients are closed, its users and
+    /// cursors are nobody's.
     pub(super) fn reload(&self, front: &settings::Front, snapshot: &Snapshot) {
         self.connector.store(Arc::new(snapshot.connector(&front.upstream)));
         self.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
         self.users.forget();
+        self.reloaded.notify_one();
     }
 
     /// Whether its upstream is reachable.
@@ -78,8 +86,16 @@ pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watc
     };
     let publisher = Publisher { pictures, names: names.clone() };
     let mut unknown = None;
+    let mut reached = None;
     let tell = |event: MonitorEvent<'_>| {
-        let address = front.connector().address();
+        let address = match &event {
+            MonitorEvent::Lost(_) => reached.take(),
+            _ => None,
+        };
+        let address = address.unwrap_or_else(|| front.connector().address());
+        if matches!(event, MonitorEvent::Reached) {
+            reached = Some(address.clone());
+        }
         let (up, severity, id, text, reason) = match event {
             MonitorEvent::Hello(hello) => {
                 let found = names.unknown_member(hello).map(str::to_owned);
@@ -104,7 +120,7 @@ pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watc
             tokio::spawn(async move { server.registry.upstream_lost(number).await });
         }
     };
-    monitor::run(connector, publisher, &front.suspicions, tell).await;
+    monitor::run(connector, publisher, &front.suspicions, &front.reloaded, tell).await;
 }
 
 fn warn_of_unknown_member(server: &Server, address: &str, name: &str) {

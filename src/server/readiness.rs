@@ -12,7 +12,8 @@ use crate::authz::needs::OwnedResource;
 use crate::authz::request::{Request, Sequences};
 use crate::error::ErrorCode;
 use crate::readiness::Client;
-use crate::readiness::record::Login;
+use crate::readiness::record::{Login, Operation};
+use crate::readiness::report::Why;
 use crate::readiness::roles::{Definition, recommend};
 use crate::readiness::watch::{Judging, Outcome, Watch, WholeMessage};
 use crate::session::{Effect, Event, Session, State};
@@ -21,6 +22,10 @@ use crate::wire::command::Command;
 
 /// Of how many databases the upstream is asked for its built-in roles at most.
 const MOST_DATABASES: usize = 64;
+/// Stands for the command of a message that was not read.
+const TOO_LARGE: &str = "message over preAuthMaximumMessageSizeBytes";
+const NOBODY: &str = "not authenticated";
+const GIVE_CREDENTIALS: &str = "give this client credentials, or take the rule out of proxy.enforcement and reload (SIGHUP)";
 
 /// What one connection did in transition; costs nothing outside one.
 #[derive(Default)]
@@ -90,7 +95,8 @@ impl Readiness {
 }
 
 fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
-    Client::new(session.client_metadata().map(AsRef::as_ref), surroundings.client_address().ip())
+    let metadata = session.client_metadata().map(AsRef::as_ref);
+    Client::new(metadata, surroundings.client_address().ip(), &surroundings.front.deployment)
 }
 
 impl ClientConnection<'_> {
@@ -104,11 +110,9 @@ impl ClientConnection<'_> {
         let judged = self.readiness.judge(self.server, &self.session, &self.surroundings, command, sequences);
         let (counter, why, remedy) = match judged {
             Ok(None) => return,
-            Ok(Some(Outcome::Unauthenticated)) => (
-                &self.server.metrics.enforced_refusals_unauthenticated,
-                "not authenticated",
-                "give this client credentials, or take the rule out of proxy.enforcement and reload (SIGHUP)",
-            ),
+            Ok(Some(Outcome::Unauthenticated)) => {
+                (&self.server.metrics.enforced_refusals_unauthenticated, NOBODY, GIVE_CREDENTIALS)
+            }
             Ok(Some(Outcome::MissingPrivilege | Outcome::Allowed)) | Err(WholeMessage) => (
                 &self.server.metrics.enforced_refusals_missing_privilege,
                 "the user lacks a privilege",
@@ -116,9 +120,34 @@ impl ClientConnection<'_> {
             ),
         };
         counter.increment(1);
+        self.tell_of_refusal(command.name, why, remedy);
+    }
+
+    /// Counts a message that is too large for somebody who is not logged in, where `proxy.enforcement` alone is the reason: the
+    /// connection ends before anybody knows what it was about.
+    pub(super) fn note_too_large(&mut self) {
+        if !self.session.is_enforced_by_rule(&self.surroundings.snapshot.policy) {
+            return;
+        }
+        let operation = Operation {
+            client: &client(&self.session, &self.surroundings),
+            user: None,
+            command: TOO_LARGE,
+            namespace: "",
+            why: Some(&Why::Unauthenticated),
+            is_enforced: true,
+            needs: &[],
+        };
+        self.server.readiness.operation(&operation, unix_now_ms());
+        self.server.metrics.enforced_refusals_unauthenticated.increment(1);
+        self.tell_of_refusal(TOO_LARGE, NOBODY, GIVE_CREDENTIALS);
+    }
+
+    /// Tells of the first refusal of a connection.
+    fn tell_of_refusal(&mut self, command: &str, why: &str, remedy: &str) {
         if !std::mem::replace(&mut self.readiness.was_refused, true) {
             let attributes = json!({
-                "remote": self.log.remote(), "applicationName": self.application_name(), "command": command.name,
+                "remote": self.log.remote(), "applicationName": self.application_name(), "command": command,
                 "user": self.session.state().user().map(ToString::to_string), "reason": why, "remedy": remedy,
             });
             self.log.access(Severity::Warning, 9_000_030, "Refused by proxy.enforcement", attributes);

@@ -66,6 +66,8 @@ impl ClientConnection<'_> {
             if let Some(picture) = pictures.borrow_and_update().clone() {
                 self.surroundings.picture = picture;
             } else {
+                // Its turn comes a moment after the connections that run operations: see the registry.
+                self.place.control.woken().await;
                 return Err(End::UpstreamLost);
             }
             if self.surroundings.picture.topology_version() != Some(wait.topology_version) {

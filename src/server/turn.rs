@@ -80,11 +80,12 @@ impl ClientConnection<'_> {
     }
 
     /// Refuses what is too large for a client that is not authenticated.
-    fn check_size(&self, header: Header) -> Result<(), End> {
+    fn check_size(&mut self, header: Header) -> Result<(), End> {
         let most = self.surroundings.snapshot.settings.parameters.pre_auth_maximum_message_size_bytes;
         if self.may_forward() || header.message_length <= most {
             return Ok(());
         }
+        self.note_too_large();
         Err(End::TooLargeBeforeAuthentication(header.message_length))
     }
 

@@ -116,6 +116,18 @@ impl Connector {
         Duration::from_millis(self.timeout_ms as u64)
     }
 
+    /// Where it leads.
+    #[must_use]
+    pub const fn upstream(&self) -> &UpstreamAddress {
+        &self.address
+    }
+
+    /// Whether it leads there.
+    #[must_use]
+    pub fn leads_to(&self, address: &UpstreamAddress) -> bool {
+        self.address == *address
+    }
+
     /// The address as log lines show it.
     #[must_use]
     pub fn address(&self) -> String {

@@ -35,6 +35,9 @@ pub enum UpstreamError {
     /// It sent something that is no reply.
     #[error("the upstream sent something that is no reply: {0}")]
     Protocol(String),
+    /// A reload has put another one in its place.
+    #[error("the configuration names another upstream now")]
+    Replaced,
     /// It answered with an error.
     #[error("the upstream refused {command}: {error}")]
     Refused {

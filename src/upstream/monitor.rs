@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::connection::Connection;
 use super::connector::Connector;
@@ -50,18 +50,21 @@ pub enum MonitorEvent<'a> {
     Unreachable(&'a UpstreamError),
 }
 
-/// Watches the upstream for ever. `connector` is asked for at each attempt, so that a reload reaches the monitor too.
+/// Watches the upstream for ever. `connector` is asked for at each attempt; `reloaded` is notified when it may be another one: an
+/// upstream that the configuration does not name any more is lost.
 pub async fn run(
     connector: impl Fn() -> Arc<Connector>,
     publisher: Publisher,
     suspicions: &Suspicions,
+    reloaded: &Notify,
     mut tell: impl FnMut(MonitorEvent<'_>),
 ) {
     let mut pause = FIRST_PAUSE;
     let mut told = false;
     loop {
         let mut reached = false;
-        let error = match reach(&connector(), &publisher).await {
+        let way = connector();
+        let error = match reach(&way, &publisher).await {
             Ok((connection, hello)) => {
                 reached = true;
                 tell(MonitorEvent::Reached);
@@ -69,6 +72,7 @@ pub async fn run(
                 tokio::select! {
                     Err(error) = follow(connection, hello, &publisher, &mut tell) => error,
                     error = suspicion::check_when_raised(&connector, suspicions) => error,
+                    error = replaced(&connector, &way, reloaded) => error,
                 }
             }
             Err(error) => error,
@@ -85,6 +89,14 @@ pub async fn run(
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
+}
+
+/// Waits until the configuration names another upstream.
+async fn replaced(connector: impl Fn() -> Arc<Connector>, way: &Connector, reloaded: &Notify) -> UpstreamError {
+    while connector().leads_to(way.upstream()) {
+        reloaded.notified().await;
+    }
+    UpstreamError::Replaced
 }
 
 /// Connects, learns what pictures are made of, and publishes the first.

@@ -15,6 +15,7 @@ use bson::rawdoc;
 use super::connection::Connection;
 use super::connector::Connector;
 use super::{UpstreamError, of_any_member, own_metadata};
+use crate::config::settings::UpstreamAddress;
 use crate::session::{UserLookup, UserRecord, UserRequest};
 
 /// How many users are kept at most; beyond that all are forgotten, which only costs a question each.
@@ -41,7 +42,21 @@ pub struct UserStore {
     /// Where periods and moments are counted from.
     since: Instant,
     /// The store's own connection. Questions stand in a row, which also bounds what a flood of unknown names costs the upstream.
-    connection: tokio::sync::Mutex<Option<Connection>>,
+    connection: tokio::sync::Mutex<Slot>,
+}
+
+/// Room for a connection, with the address that it leads to: after a reload that may not be where users are asked for any more.
+#[derive(Default)]
+struct Slot(Option<(Connection, UpstreamAddress)>);
+
+impl Slot {
+    fn take(&mut self, connector: &Connector) -> Option<Connection> {
+        self.0.take().filter(|(_, address)| connector.leads_to(address)).map(|(connection, _)| connection)
+    }
+
+    fn put(&mut self, connection: Connection, connector: &Connector) {
+        self.0 = Some((connection, connector.upstream().clone()));
+    }
 }
 
 impl UserStore {
@@ -55,7 +70,7 @@ impl UserStore {
             has_somebody: AtomicBool::new(false),
             again: AtomicU64::new(0),
             since: Instant::now(),
-            connection: tokio::sync::Mutex::new(None),
+            connection: tokio::sync::Mutex::default(),
         }
     }
 
@@ -82,17 +97,25 @@ impl UserStore {
 
     async fn ask(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
         let limit = connector.time_limit();
-        let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly)).await;
+        // Before the wait for a turn: what a reload makes another upstream must not be answered for by the old one.
+        let forgotten = self.forgotten.load(Ordering::Acquire);
+        let asked = tokio::time::timeout(limit, self.ask_in_turn(connector, user, evenly, forgotten)).await;
         asked.map_err(|_elapsed| UpstreamError::silent(limit))?
     }
 
-    async fn ask_in_turn(&self, connector: &Connector, user: &UserRequest, evenly: bool) -> Result<UserLookup, UpstreamError> {
+    /// `forgotten` is how often users were forgotten when the question came up.
+    async fn ask_in_turn(
+        &self,
+        connector: &Connector,
+        user: &UserRequest,
+        evenly: bool,
+        forgotten: u64,
+    ) -> Result<UserLookup, UpstreamError> {
         let mut connection = self.connection.lock().await;
         // Whoever waited for the same user finds the answer here.
         if let Some(record) = self.remembered(user).filter(|_| !evenly) {
             return Ok(UserLookup::Found(record));
         }
-        let forgotten = self.forgotten.load(Ordering::Acquire);
         let reply = ask(&mut connection, connector, user).await?;
         let answer = user.read(&reply).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
         let UserLookup::Found(record) = answer else { return Ok(UserLookup::NotFound) };
@@ -125,15 +148,15 @@ impl UserStore {
     async fn ask_for_anybody(&self, connector: &Connector) -> Result<Option<bool>, UpstreamError> {
         let mut slot = self.connection.lock().await;
         // As in `ask`: taken out while it is used, and opened anew, once, when it was closed meanwhile.
-        if let Some(mut connection) = slot.take()
+        if let Some(mut connection) = slot.take(connector)
             && let Ok(anybody) = has_anybody(&mut connection).await
         {
-            *slot = Some(connection);
+            slot.put(connection, connector);
             return Ok(anybody);
         }
         let mut connection = connector.connect(Some(&own_metadata("doorward users"))).await?;
         let anybody = has_anybody(&mut connection).await?;
-        *slot = Some(connection);
+        slot.put(connection, connector);
         Ok(anybody)
     }
 
@@ -217,18 +240,18 @@ fn is_uninitiated(hello: &RawDocument) -> bool {
 }
 
 /// Asks on the store's connection; one that was closed meanwhile is opened anew, once.
-async fn ask(slot: &mut Option<Connection>, connector: &Connector, user: &UserRequest) -> Result<RawDocumentBuf, UpstreamError> {
+async fn ask(slot: &mut Slot, connector: &Connector, user: &UserRequest) -> Result<RawDocumentBuf, UpstreamError> {
     let (name, request) = (user.command_name(), of_any_member(user.command()));
     // The connection is taken out while it is used: a question that is given up half-way must not leave its answer to the next.
-    if let Some(mut connection) = slot.take()
+    if let Some(mut connection) = slot.take(connector)
         && let Ok(reply) = connection.command(name, &request).await
     {
-        *slot = Some(connection);
+        slot.put(connection, connector);
         return Ok(reply);
     }
     let mut connection = connector.connect(Some(&own_metadata("doorward users"))).await?;
     let reply = connection.command(name, &request).await?;
-    *slot = Some(connection);
+    slot.put(connection, connector);
     Ok(reply)
 }
 

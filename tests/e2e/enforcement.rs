@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
 
 use bson::{Document, doc};
 use serde_json::{Value, json};
@@ -18,7 +19,7 @@ use super::support::process::Process;
 use super::support::run;
 use super::support::scram::must_log_in;
 use super::support::servers::{config_file, doorward, doorward_from, flags, key_file, shared_backend, upstream};
-use super::support::wire::Message;
+use super::support::wire::{EXHAUST_ALLOWED, MORE_TO_COME, Message};
 
 /// Doorward in transition, with rules that change.
 struct Gradual {
@@ -213,8 +214,55 @@ fn who_is_enforced_may_send_nothing_large_before_it_logs_in() {
     let mut connection = Connection::plain(it.port);
     connection.send(&Message::command(7, 0, &large)).expect("an open connection");
     assert!(matches!(connection.receive(PATIENCE), Received::Closed));
+    it.process.wait_for_log(9_000_030).expect("a line that tells of it");
+    let report: Value = serde_json::from_str(&it.readiness(&["--json"]).1).expect("JSON");
+    let line = &report["applications"][0]["denied"][0];
+    assert_eq!((&line["why"], &line["enforced"]), (&json!("unauthenticated"), &json!(true)), "{report}");
     it.reload("[]");
     Connection::plain(it.port).must(large);
+}
+
+/// Begins a stream of replies that has no end.
+fn begin_stream(connection: &mut Connection, collection: &str) {
+    let found = connection.must(doc! {"find": collection, "tailable": true, "awaitData": true, "$db": "app"});
+    let id = found.get_document("cursor").and_then(|cursor| cursor.get_i64("id")).expect("an id");
+    let get_more = doc! {"getMore": id, "collection": collection, "maxTimeMS": 50, "$db": "app"};
+    connection.send(&Message::command(9, EXHAUST_ALLOWED, &get_more)).expect("an open connection");
+    let first = connection.reply().expect("a reply");
+    assert_eq!((code(&first.document), first.flags & MORE_TO_COME), (0, MORE_TO_COME), "{first:?}");
+}
+
+/// Waits until no reply of it comes any more.
+fn stream_ends(connection: &mut Connection) {
+    let deadline = Instant::now() + PATIENCE;
+    while let Ok(reply) = connection.reply() {
+        if reply.flags & MORE_TO_COME == 0 {
+            return assert_eq!(code(&reply.document), 13, "{reply:?}");
+        }
+        assert!(Instant::now() < deadline, "the stream goes on");
+    }
+}
+
+#[test]
+fn a_stream_of_replies_ends_when_its_user_is_dropped_and_when_its_client_comes_under_a_rule() {
+    let it = Gradual::start("[{application: billing}]");
+    let mut direct = Connection::plain(it.backend.port);
+    let _ = direct.run(&doc! {"drop": "enforced_stream", "$db": "app"});
+    direct.must(doc! {"create": "enforced_stream", "capped": true, "size": 4096, "$db": "app"});
+    direct.must(doc! {"insert": "enforced_stream", "documents": [{"_id": 1}], "$db": "app"});
+    let mut root = it.connect("shop");
+    must_log_in(&mut root, "root", "admin", "secret");
+    root.must(doc! {"createUser": "streaming", "pwd": "streaming", "roles": ["readWriteAnyDatabase"], "$db": "admin"});
+    let mut billing = it.connect("billing");
+    must_log_in(&mut billing, "streaming", "admin", "streaming");
+    begin_stream(&mut billing, "enforced_stream");
+    root.must(doc! {"dropUser": "streaming", "$db": "admin"});
+    stream_ends(&mut billing);
+
+    let mut nobody = it.connect("shop");
+    begin_stream(&mut nobody, "enforced_stream");
+    it.reload("[{application: shop}]");
+    stream_ends(&mut nobody);
 }
 
 #[test]

@@ -18,6 +18,8 @@ use super::support::{PATIENCE, run, tls};
 
 /// "Error receiving request from client. Ending connection from remote".
 const BROKEN_OFF: i64 = 22988;
+/// "Upstream is reachable".
+const UPSTREAM_REACHED: i64 = 9_000_020;
 
 /// The second mongod, which has a collection that the first does not have.
 fn other_backend() -> Arc<Mongod> {
@@ -137,7 +139,12 @@ fn a_reload_changes_certificates_and_addresses_but_not_names() {
     assert!(refused["attr"]["error"].to_string().contains("proxy.deployments"), "{refused}");
     shows(&connect("one.gate.test", port).expect("a handshake"), "member");
     run::write_private(&file, config([second, first], ["next server", "server"]));
+    let known = process.log().len();
     reload(&process, &["proxy.deployments"], &[]);
+    for port in [first, second] {
+        let address = format!("127.0.0.1:{port}");
+        process.wait_for_new_log(known, |line| line["id"] == UPSTREAM_REACHED && line["attr"]["address"] == address.as_str());
+    }
     assert_eq!(others(&mut connect("one.gate.test", port).expect("a handshake")), 1);
     run::write_private(&file, config([second, first], ["next server", "server"]).replace("One.gate", "two.gate"));
     reload(&process, &[], &["proxy.deployments"]);

@@ -9,14 +9,16 @@ use super::support::connection::{Connection, Received, code};
 use super::support::mongod::Mongod;
 use super::support::pki::pki;
 use super::support::process::Process;
-use super::support::scram::must_log_in;
-use super::support::servers::{Server, doorward, flags, key_file, tls_flags};
+use super::support::scram::{Login, Mechanism, must_log_in};
+use super::support::servers::{Server, config_file, doorward, doorward_from, flags, key_file, tls_flags};
 use super::support::wire::Message;
 use super::support::{PATIENCE, run};
 
 /// "Connection accepted" and "client metadata".
 const CONNECTION_ACCEPTED: i64 = 22943;
 const CLIENT_METADATA: i64 = 51800;
+/// "Upstream is reachable".
+const UPSTREAM_REACHED: i64 = 9_000_020;
 
 fn config(address: &str, more: &str) -> String {
     format!("proxy:\n  upstream:\n    address: \"{address}\"\n    {more}\n")
@@ -246,4 +248,33 @@ fn an_operation_that_a_hanging_backend_never_answers_ends_when_the_backend_is_gi
     let ended = connection.receive(std::time::Duration::from_secs(5));
     backend.process.signal("CONT");
     assert!(given_up.is_ok() && matches!(ended, Received::Closed), "{ended:?}");
+}
+
+#[test]
+fn after_a_reload_that_names_another_backend_its_users_count_and_connections_to_the_old_one_are_closed() {
+    let backends = ["first", "second"].map(|name| {
+        let backend = Mongod::backend();
+        Connection::plain(backend.port).must(doc! {"createUser": name, "pwd": name, "roles": ["root"], "$db": "admin"});
+        backend
+    });
+    let [first, second] = backends.each_ref().map(|backend| format!("127.0.0.1:{}", backend.port));
+    let file = config_file(&config(&first, ""));
+    let (process, port) = doorward_from(&file, &flags("--auth --nounixsocket")).expect("doorward");
+    let mut open = Connection::plain(port);
+    must_log_in(&mut open, "first", "admin", "first");
+    open.must(doc! {"ping": 1});
+    run::write_private(&file, config(&second, ""));
+    process.signal("HUP");
+    process.wait_for_log_where(UPSTREAM_REACHED, |line| line["attr"]["address"] == second.as_str()).expect("the other one");
+    assert!(open.read_to_close(PATIENCE).is_some());
+    must_log_in(&mut Connection::plain(port), "second", "admin", "second");
+    let gone = Login {
+        mechanism: Mechanism::Sha256,
+        user: "first",
+        database: "admin",
+        password: "first",
+        skip_empty_exchange: true,
+        speculative: false,
+    };
+    assert_eq!(gone.run(&mut Connection::plain(port)).expect("replies").last().map(code), Some(18));
 }

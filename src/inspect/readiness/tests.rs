@@ -94,6 +94,16 @@ fn an_application_that_nothing_stands_in_the_way_of_is_ready_alone() {
 }
 
 #[test]
+fn the_silence_of_an_application_does_not_make_it_ready() {
+    let mut value = sample();
+    value["verdict"] = json!("ready to enforce");
+    value["obstacles"] = json!([]);
+    value["applications"][2]["seen"] = json!(false);
+    assert!(keep_only(&mut value, "shop"));
+    assert!(told(&value).ends_with("\nVerdict: not ready to enforce:\n  it did nothing that needs a privilege in this time\n"));
+}
+
+#[test]
 fn what_was_resolved_since_is_no_longer_complained_of() {
     let mut value = sample();
     value["applications"][0]["denied"][0]["resolved"] = json!(true);

@@ -179,7 +179,10 @@ fn failed_login(line: &Value) -> String {
 fn origin(line: &Value) -> String {
     let (address, driver) = (text_at(line, "address"), text_at(line, "driver"));
     let address = if address.is_empty() { "a unix socket".to_owned() } else { printable(address) };
-    if driver.is_empty() { format!("from {address}") } else { format!("from {address} with {}", printable(driver)) }
+    let with = if driver.is_empty() { String::new() } else { format!(" with {}", printable(driver)) };
+    let deployment = text_at(line, "deployment");
+    let to = if deployment.is_empty() { String::new() } else { format!(" to {}", printable(deployment)) };
+    format!("from {address}{with}{to}")
 }
 
 fn need(value: &Value) -> String {

@@ -144,7 +144,9 @@ impl Application {
             Why::MissingPrivilege(missing) if missing.len() < most_missing => missing.iter().collect(),
             Why::MissingPrivilege(_) => all(),
         };
-        let here = || self.places.iter().filter(|(place, _)| place.driver == line.driver && place.address == line.address);
+        let is_here =
+            |place: &Place| (&place.driver, &place.address, &place.deployment) == (&line.driver, &line.address, &line.deployment);
+        let here = || self.places.iter().filter(|(place, _)| is_here(place));
         if line.user.is_none() && here().any(|(place, counts)| place.user.is_none() && counts.open() > 0) {
             return false;
         }

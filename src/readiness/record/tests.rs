@@ -5,7 +5,7 @@ use super::*;
 use crate::authz::action::Action;
 
 fn client(application: &str, address: &str) -> Client {
-    Client { application: application.into(), driver: "PyMongo 4.8.0".into(), address: address.into() }
+    Client { application: application.into(), driver: "PyMongo 4.8.0".into(), address: address.into(), ..Client::default() }
 }
 
 fn need(database: &str, collection: &str, action: Action) -> Need {

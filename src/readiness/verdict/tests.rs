@@ -15,7 +15,7 @@ use crate::names::UserName;
 const SHOP: &str = "shop";
 
 fn client(address: &str) -> Client {
-    Client { application: SHOP.into(), driver: "d 1".into(), address: address.into() }
+    Client { application: SHOP.into(), driver: "d 1".into(), address: address.into(), ..Client::default() }
 }
 
 fn user(actions: &[&str]) -> Arc<Principal> {
@@ -71,7 +71,9 @@ fn without_a_transition_or_without_anything_seen_nothing_is_ready() {
     record.set_transition(false, 5);
     assert_eq!(kinds(&record, 6, None), ["transitionEnded"]);
     record.set_transition(true, 7);
-    assert!(kinds(&record, 8, None).is_empty());
+    assert_eq!(kinds(&record, 8, None), ["nothingSeen"], "in this transition nobody has worked yet");
+    work(&record, &client("a"), Some(&user(&["find"])), Action::Find, 9);
+    assert!(kinds(&record, 10, None).is_empty());
 }
 
 #[test]
@@ -102,6 +104,33 @@ fn what_is_older_than_asked_for_does_not_count() {
     assert_eq!(kinds(&record, 6000, None), ["application"]);
     assert_eq!(kinds(&record, 6000, Some(5500)), ["application"]);
     assert!(kinds(&record, 6000, Some(2000)).is_empty());
+}
+
+#[test]
+fn what_was_done_without_a_login_counts_whatever_its_age_while_the_connection_is_open() {
+    let record = in_transition();
+    work(&record, &client("a"), None, Action::Find, 1000);
+    let idle = record.arrive(&client("a"), None, 1000);
+    work(&record, &client("b"), Some(&user(&["find"])), Action::Find, 5000);
+    assert_eq!(kinds(&record, 6000, Some(2000)), ["application"]);
+    drop(idle);
+    assert!(kinds(&record, 6000, Some(2000)).is_empty());
+}
+
+#[test]
+fn what_a_client_does_at_one_deployment_resolves_nothing_at_another() {
+    let [one, two] = ["one", "two"].map(|name| Client { deployment: name.into(), ..client("here") });
+    let record = in_transition();
+    work(&record, &one, None, Action::Find, 1);
+    let _there = record.arrive(&two, Some(&user(&["find"])), 2);
+    assert_eq!(kinds(&record, 3, None), ["application"]);
+    let login = |client| Login { client, user: None, mechanism: "SCRAM-SHA-256" };
+    record.login_failed(&login(&one), 4);
+    record.login_succeeded(&login(&two), 5);
+    let _here = record.arrive(&one, Some(&user(&["find"])), 6);
+    assert_eq!(kinds(&record, 7, None), ["application"], "the login");
+    record.login_succeeded(&login(&one), 8);
+    assert!(kinds(&record, 9, None).is_empty());
 }
 
 #[test]

@@ -45,7 +45,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into() };
+        let client = Client { application: "shop".into(), driver: "d 1".into(), address: "10.0.0.7".into(), ..Client::default() };
         Self { record: Record::default(), watch: Watch::new(client), is_enforced: false }
     }
 
