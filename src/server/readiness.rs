@@ -101,7 +101,7 @@ fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
 
 impl ClientConnection<'_> {
     /// Counts a refusal, tells of the first of a connection, where `proxy.enforcement` alone is the reason.
-    pub(super) fn note_refusal(&mut self, command: &Command<'_>, sequences: Sequences<'_>, effect: &Effect) {
+    pub(super) fn note_enforced(&mut self, command: &Command<'_>, sequences: Sequences<'_>, effect: &Effect) {
         let Effect::Reply { body, .. } = effect else { return };
         let is_refusal = || body.get_i32("code").is_ok_and(|code| code == ErrorCode::Unauthorized.code());
         if !self.session.is_enforced_by_rule(&self.surroundings.snapshot.policy) || !is_refusal() {

@@ -218,7 +218,7 @@ impl ClientConnection<'_> {
             other => Judged::Local(request.envelope, other),
         };
         if let Judged::Local(_, effect) = &judged {
-            self.note_refusal(&command, sequences(&command, request.envelope, message), effect);
+            self.note_enforced(&command, sequences(&command, request.envelope, message), effect);
         }
         Ok(judged)
     }
