@@ -43,6 +43,12 @@ pub struct Metrics {
     pub bytes_to_upstream: Counter,
     /// Bytes of replies that were forwarded.
     pub bytes_to_clients: Counter,
+    /// Connections of the member behind to its peers that are open (`proxy.egress`).
+    pub egress_connections: Gauge,
+    /// Bytes that they carried to peers.
+    pub egress_bytes_to_peer: Counter,
+    /// Bytes that they carried back.
+    pub egress_bytes_from_peer: Counter,
     /// The number of the configuration snapshot in force; it grows by one at each reload.
     pub snapshot_generation: Gauge,
 }
@@ -72,6 +78,9 @@ impl Metrics {
             enforced_refusals_missing_privilege: counter(ENFORCED_REFUSALS, Some(("reason", "missing_privilege"))),
             bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
             bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
+            egress_connections: gauge("doorward_egress_connections"),
+            egress_bytes_to_peer: counter("doorward_egress_bytes_total", Some(("direction", "to_peer"))),
+            egress_bytes_from_peer: counter("doorward_egress_bytes_total", Some(("direction", "from_peer"))),
             snapshot_generation: gauge("doorward_snapshot_generation"),
             handle,
             recorder,
@@ -111,6 +120,11 @@ impl Metrics {
     /// An attempt to reach the upstream, by what became of it.
     pub fn upstream_connect(&self, outcome: &'static str) {
         self.counter("doorward_upstream_connects_total", &[("outcome", outcome)]).increment(1);
+    }
+
+    /// A connection of the member behind to a peer, by what became of it.
+    pub fn egress_connect(&self, outcome: &'static str) {
+        self.counter("doorward_egress_connects_total", &[("outcome", outcome)]).increment(1);
     }
 
     /// A reload, by what became of it.
@@ -170,6 +184,8 @@ fn describe(recorder: &PrometheusRecorder) {
         (ENFORCED_REFUSALS, "Commands that proxy.enforcement refused under transitionToAuth, by reason."),
         ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
         ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
+        ("doorward_egress_bytes_total", "Bytes carried between the member behind and its peers, by direction."),
+        ("doorward_egress_connects_total", "Connections of the member behind to its peers, by outcome."),
         ("doorward_reloads_total", "Reloads, by outcome."),
     ];
     for (name, help) in counters {
@@ -179,6 +195,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_connections_open", "Connections open now."),
         ("doorward_connections", "Connections open now, by state of authentication."),
         ("doorward_upstream_up", "1 while the upstream answers."),
+        ("doorward_egress_connections", "Connections of the member behind to its peers that are open now."),
         ("doorward_snapshot_generation", "Number of the configuration in force."),
         ("doorward_readiness_applications", "Applications seen under transitionToAuth, by whether enforcement would break them."),
         ("doorward_certificate_days_left", "Days until a certificate in use expires, by option."),

@@ -43,6 +43,10 @@ impl Settings {
             self.proxy.members.clone_from(&old.proxy.members);
             self.proxy.deployments.clone_from(&old.proxy.deployments);
         }
+        // Where a way out leads to may change, but not where it begins.
+        if !self.proxy.egress.iter().map(|egress| &egress.listen).eq(old.proxy.egress.iter().map(|egress| &egress.listen)) {
+            self.proxy.egress.clone_from(&old.proxy.egress);
+        }
     }
 }
 
@@ -229,6 +233,8 @@ pub struct Proxy {
     pub enforcement: Vec<EnforcementRule>,
     /// `deployments`.
     pub deployments: Vec<Deployment>,
+    /// `egress`: ways out for a member behind that sends no credentials.
+    pub egress: Vec<Egress>,
     /// `proxyProtocol.from`: who sends a PROXY header in front of each connection.
     pub proxy_protocol_from: Vec<Cidr>,
     /// `admin.bindIp` and `admin.port`; `None` when the port is 0.
@@ -289,6 +295,17 @@ pub struct Deployment {
     pub address: UpstreamAddress,
     /// `certificateKeyFile`; `None` is that of `net.tls`.
     pub certificate_key_file: Option<PathBuf>,
+}
+
+/// An entry of `proxy.egress`: a way from the member behind to another, on which doorward logs in for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Egress {
+    /// `listen`: where the member behind connects to.
+    pub listen: HostAndPort,
+    /// `to`: the other member, or the doorward in front of it.
+    pub to: HostAndPort,
+    /// `from`: who may connect. Empty is everybody on this host, and then `listen` is an address of its loopback.
+    pub from: Vec<Cidr>,
 }
 
 /// Where doorward listens for a front.

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use super::cidr::Cidr;
 use super::options::{self, Reload};
 use super::settings::{
-    ClusterAuthMode, Deployment, EnforcementRule, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication,
+    ClusterAuthMode, Deployment, Egress, EnforcementRule, Member, ProxyProtocol, Settings, TlsMode, UpstreamAuthentication,
 };
 
 const PASSWORD: &str = "<password>";
@@ -221,6 +221,7 @@ impl Lines {
         self.plain("proxy.members", entries(&proxy.members, member));
         self.plain("proxy.enforcement", entries(&proxy.enforcement, enforcement));
         self.plain("proxy.deployments", entries(&proxy.deployments, deployment));
+        self.plain("proxy.egress", entries(&proxy.egress, egress));
         self.ranges("proxy.proxyProtocol.from", &proxy.proxy_protocol_from);
         if let Some(admin) = proxy.admin {
             self.text("proxy.admin.bindIp", &admin.ip().to_string());
@@ -264,6 +265,13 @@ fn deployment(deployment: &Deployment) -> Vec<(&'static str, String)> {
     let mut fields = vec![("serverName", deployment.server_name.clone()), ("address", deployment.address.to_string())];
     let file = deployment.certificate_key_file.as_ref();
     fields.extend(file.map(|path| ("certificateKeyFile", path.to_string_lossy().into_owned())));
+    fields
+}
+
+fn egress(egress: &Egress) -> Vec<(&'static str, String)> {
+    let from: Vec<String> = egress.from.iter().map(ToString::to_string).collect();
+    let mut fields = vec![("listen", egress.listen.to_string()), ("to", egress.to.to_string())];
+    fields.extend((!from.is_empty()).then(|| ("from", from.join(", "))));
     fields
 }
 

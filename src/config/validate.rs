@@ -4,6 +4,7 @@
 //! "Authentication and authorization semantics" section 5.1, and a measured mongod 6.0.5.
 
 mod deployments;
+mod egress;
 mod enforcement;
 mod log;
 mod members;

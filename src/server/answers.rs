@@ -151,7 +151,8 @@ impl ClientConnection<'_> {
     pub(super) async fn connect_upstream(&self) -> Result<Connection, UpstreamError> {
         let connector = self.surroundings.front.connector();
         let client = Spoken::Client(self.surroundings.ends());
-        let connected = connector.connect_for(client, self.session.client_metadata().map(AsRef::as_ref)).await;
+        let introduction = self.session.introduction(&self.surroundings.snapshot.policy);
+        let connected = connector.connect_for(client, introduction).await;
         self.server.metrics.upstream_connect(if connected.is_ok() { "connected" } else { "failed" });
         connected
     }

@@ -8,6 +8,7 @@ use super::observe::AfterCommand;
 use super::registry::Control;
 use crate::authz::{self, Subject};
 use crate::relay::{self, Arrived, RelayError, ReplyForm};
+use crate::session::State;
 use crate::wire::header::Header;
 use crate::wire::request::Envelope;
 
@@ -60,6 +61,10 @@ impl ClientConnection<'_> {
         while self.reply(envelope, to, changes_users).await? {
             let Some(subject) = &subject else { return Err(RelayError::Protocol("replies without end".to_owned()).into()) };
             Box::pin(self.confirm(subject)).await?;
+            // A member follows the oplog for ever, and begins again elsewhere by itself.
+            if self.place.control.is_draining() && matches!(self.session.state(), State::Member(_)) {
+                return Err(End::Draining);
+            }
             to = None;
         }
         Ok(())

@@ -3,6 +3,7 @@
 mod answers;
 mod arrival;
 mod connection;
+mod egress;
 mod entrance;
 mod facts;
 mod forward;
@@ -26,6 +27,7 @@ use serde_json::json;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::arrival::Arrival;
+use self::egress::Egress;
 use self::entrance::Entrance;
 use self::front::Front;
 use self::registry::{Registry, Wake};
@@ -38,7 +40,8 @@ use crate::admin::metrics::Metrics;
 use crate::admin::readiness::RolesError;
 use crate::config::error::Warning;
 use crate::config::settings::Settings;
-use crate::net::listener::{self, BindError, Listener};
+use crate::net::listener::{self, Accepted, BindError, Listener};
+use crate::session::ClientAddress;
 
 /// Reads the configuration again, for a reload.
 pub type ReadSettings = Box<dyn Fn() -> Result<Settings, String> + Send + Sync>;
@@ -90,8 +93,11 @@ pub(crate) struct Server {
     metrics: Metrics,
     snapshot: ArcSwap<Snapshot>,
     fronts: Vec<Arc<Front>>,
+    egress: Vec<Arc<Egress>>,
     readiness: crate::readiness::record::Record,
     registry: Arc<Registry>,
+    /// The connections of members behind on their ways out, which no drain waits for.
+    egress_registry: Arc<Registry>,
     randomness: Randomness,
     read_settings: ReadSettings,
 }
@@ -125,6 +131,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let randomness = Randomness::new()?;
     let snapshot = Snapshot::load(settings, &randomness, 1, unix_now())?;
     let listeners = bind(&snapshot.settings)?;
+    let ways_out = egress::bind(&snapshot.settings)?;
     let admin = bind_admin(&snapshot.settings).await?;
     let pid_file_path = snapshot.settings.process.pid_file_path.as_ref();
     let _pid_file = PidFile::write(pid_file_path)
@@ -133,19 +140,24 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     let (fronts, pictures): (Vec<_>, Vec<_>) =
         settings.iter().enumerate().map(|(number, front)| Front::new(number, front, &snapshot)).unzip();
     let fronts: Vec<_> = fronts.into_iter().map(Arc::new).collect();
+    let egress = Egress::all(&snapshot);
     let server = Arc::new(Server {
         metrics: Metrics::new(),
         snapshot: ArcSwap::from_pointee(snapshot),
         log,
         fronts,
+        egress,
         readiness: crate::readiness::record::Record::default(),
         registry: Arc::default(),
+        egress_registry: Arc::default(),
         randomness,
         read_settings,
     });
     reload::show(&server);
     server.note_transition();
     let workers = Arc::new(Workers::start()?);
+    // Before anything else works: a member looks for itself and its peers as soon as it starts.
+    let ways_out = egress::start(&server, &workers, ways_out);
     for (front, pictures) in server.fronts.iter().zip(pictures) {
         tokio::spawn(front::watch(Arc::clone(&server), Arc::clone(front), pictures));
     }
@@ -158,6 +170,7 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     wait_for_signals(&server, &mut signals).await;
     drop(accepting);
     drain(&server, &mut signals).await;
+    drop(ways_out);
     control(&server.log, Severity::Info, 23138, "Shutting down", json!({ "exitCode": 0 }));
     Ok(())
 }
@@ -213,15 +226,7 @@ fn start_accepting(server: &Arc<Server>, workers: &Arc<Workers>, listeners: Vec<
 
 async fn accept_loop(server: Arc<Server>, entrance: Arc<Entrance>, workers: Arc<Workers>, listener: Listener) {
     loop {
-        let (accepted, address) = match listener.accept().await {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                let attributes = json!({ "error": error.to_string(), "address": listener.address() });
-                network(&server.log, "listener", Severity::Warning, 22945, "Error accepting new connection", attributes);
-                tokio::time::sleep(Duration::from_millis(50)).await;
-                continue;
-            }
-        };
+        let (accepted, address) = next_client(&server, &listener).await;
         server.metrics.connections_accepted.increment(1);
         let most = server.snapshot.load().settings.net.max_incoming_connections;
         let Some(place) = server.registry.enter(most) else {
@@ -243,6 +248,20 @@ async fn accept_loop(server: Arc<Server>, entrance: Arc<Entrance>, workers: Arc<
             connection::serve(&server, &entrance, Arrival { transport, address, place }).await;
             server.metrics.connections_open.decrement(1.0);
         });
+    }
+}
+
+/// The next client of a listener.
+async fn next_client(server: &Server, listener: &Listener) -> (Accepted, ClientAddress) {
+    loop {
+        match listener.accept().await {
+            Ok(client) => return client,
+            Err(error) => {
+                let attributes = json!({ "error": error.to_string(), "address": listener.address() });
+                network(&server.log, "listener", Severity::Warning, 22945, "Error accepting new connection", attributes);
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
     }
 }
 

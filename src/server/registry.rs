@@ -48,6 +48,11 @@ impl Control {
         }
     }
 
+    /// Whether doorward stops.
+    pub(super) fn is_draining(&self) -> bool {
+        self.wake.load(Ordering::Acquire) == 2
+    }
+
     /// From now on the loss of this front's upstream is this connection's too.
     pub(super) fn belongs_to(&self, front: usize) {
         self.front.get_or_init(|| front);

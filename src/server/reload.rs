@@ -34,6 +34,9 @@ pub(super) fn reload(server: &Arc<Server>) {
             for (front, settings) in server.fronts.iter().zip(&snapshot.settings.proxy.fronts) {
                 front.reload(settings, &snapshot);
             }
+            for (egress, settings) in server.egress.iter().zip(&snapshot.settings.proxy.egress) {
+                egress.reload(settings, &snapshot);
+            }
             server.snapshot.store(Arc::new(snapshot));
             server.note_transition();
             server.metrics.reload("done");

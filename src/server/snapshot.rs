@@ -5,8 +5,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::settings::{ClusterAuthMode, Front, Settings, UpstreamAddress, UpstreamAuthentication};
+use crate::config::settings::{ClusterAuthMode, Front, Settings, TlsMode, UpstreamAddress, UpstreamAuthentication};
 use crate::keyfile::{KeyFile, KeyFileError};
+use crate::names::HostAndPort;
 use crate::scram::Credential;
 use crate::secret::Secret;
 use crate::session::Policy;
@@ -81,6 +82,9 @@ pub struct Snapshot {
     upstream_tls: Option<Arc<ClientTls>>,
     /// How doorward logs in there.
     login: Arc<Login>,
+    /// TLS toward the other members; `None` when a mongod of these settings would not speak it there.
+    member_tls: Option<Arc<ClientTls>>,
+    keyfile: Option<Arc<KeyFile>>,
     /// Grows by one at each reload.
     pub generation: u64,
 }
@@ -105,7 +109,9 @@ impl Snapshot {
         let policy = policy(&settings, membership, system_credentials, randomness);
         let upstream_tls = settings.proxy.upstream.tls.as_ref().map(|tls| ClientTls::load(tls, now)).transpose()?.map(Arc::new);
         let login = Arc::new(login(&settings, keyfile.as_ref()));
-        Ok(Self { tls, front_tls, ca_trusts, policy: Arc::new(policy), upstream_tls, login, generation, settings })
+        let member_tls = load_member_tls(&settings, now)?.map(Arc::new);
+        let policy = Arc::new(policy);
+        Ok(Self { tls, front_tls, ca_trusts, policy, upstream_tls, login, member_tls, keyfile, generation, settings })
     }
 
     /// The way to an upstream.
@@ -115,6 +121,14 @@ impl Snapshot {
         let (timeout_ms, header) = (upstream.connect_timeout_ms, upstream.proxy_protocol);
         Connector::new(address.clone(), timeout_ms, self.upstream_tls.clone(), Arc::clone(&self.login))
             .with_proxy_protocol(header)
+    }
+
+    /// The way to another member, or to the doorward in front of it; who takes it is a member there.
+    #[must_use]
+    pub fn member_connector(&self, address: &HostAndPort) -> Connector {
+        let login = Arc::new(member_login(&self.settings, self.keyfile.as_ref()));
+        let timeout_ms = self.settings.proxy.upstream.connect_timeout_ms;
+        Connector::new(UpstreamAddress::Tcp(address.clone()), timeout_ms, self.member_tls.clone(), login)
     }
 
     /// TLS toward the clients of a front, by its number; `None` when TLS is disabled.
@@ -161,19 +175,28 @@ fn policy(
 }
 
 fn load_server_tls(settings: &Settings, now: i64) -> Result<Option<ServerTls>, TlsError> {
-    if settings.tls.mode == crate::config::settings::TlsMode::Disabled {
+    if settings.tls.mode == TlsMode::Disabled {
         return Ok(None);
     }
     ServerTls::load(&settings.tls, now).map(Some)
 }
 
 fn load_front_tls(settings: &Settings, now: i64) -> Result<Vec<Option<ServerTls>>, TlsError> {
-    let disabled = settings.tls.mode == crate::config::settings::TlsMode::Disabled;
+    let disabled = settings.tls.mode == TlsMode::Disabled;
     let own = |front: &Front| {
         let path = front.certificate_key_file.as_deref().filter(|_| !disabled)?;
         Some(ServerTls::load_for_deployment(&settings.tls, path, now))
     };
     settings.proxy.fronts.iter().map(|front| own(front).transpose()).collect()
+}
+
+/// As on mongod: with `allowTLS` what is sent to other members goes without.
+fn load_member_tls(settings: &Settings, now: i64) -> Result<Option<ClientTls>, TlsError> {
+    let is_on = matches!(settings.tls.mode, TlsMode::PreferTls | TlsMode::RequireTls);
+    if settings.proxy.egress.is_empty() || !is_on {
+        return Ok(None);
+    }
+    ClientTls::load_for_members(&settings.tls, settings.parameters.tls_withhold_client_certificate, now).map(Some)
 }
 
 /// Reads and judges a keyfile as a start does.
@@ -227,5 +250,15 @@ fn login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
         }
         (UpstreamAuthentication::X509, _) => Login::X509 { tolerant },
         _ => Login::None,
+    }
+}
+
+/// What `security.clusterAuthMode` says that a member sends.
+fn member_login(settings: &Settings, keyfile: Option<&Arc<KeyFile>>) -> Login {
+    let tolerant = settings.security.transition_to_auth;
+    match (settings.security.cluster_auth_mode, keyfile) {
+        (ClusterAuthMode::SendX509 | ClusterAuthMode::X509, _) => Login::X509 { tolerant },
+        (_, Some(keys)) => Login::KeyFile { keys: Arc::clone(keys), derived: DerivedKeys::default(), tolerant },
+        (_, None) => Login::None,
     }
 }

@@ -157,8 +157,8 @@ impl Session {
                 events.push(Event::ClientMetadata { document: document.clone() });
             }
         }
-        if document(command.body, "internalClient").is_some() {
-            self.internal_client = true;
+        if let Some(said) = InternalClient::read(command.body) {
+            self.internal_client = Some(said);
         }
         check(command, context.picture)
     }
@@ -276,6 +276,52 @@ fn reply(command: &Command<'_>, context: &Context<'_>, own: &RawDocumentBuf) -> 
     }
     reply.append(cstr!("ok"), 1.0);
     reply
+}
+
+/// What a mongod or mongos says of itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct InternalClient {
+    // Small, for every connection has room for one.
+    min_wire_version: Option<u8>,
+    max_wire_version: Option<u8>,
+    /// Whether it asked to be spared when the server closes its connections.
+    keeps_open: bool,
+}
+
+impl InternalClient {
+    fn read(body: &RawDocument) -> Option<Self> {
+        let said = document(body, "internalClient")?;
+        let version = |name| value(said, name).and_then(RawBsonRef::as_i32).and_then(|version| u8::try_from(version).ok());
+        Some(Self {
+            min_wire_version: version("minWireVersion"),
+            max_wire_version: version("maxWireVersion"),
+            keeps_open: value(body, "hangUpOnStepDown").is_some_and(|hang_up| !is_true(hang_up)),
+        })
+    }
+}
+
+/// The hello that tells the upstream who a client is.
+pub(super) fn introduction(client: Option<&RawDocument>, internal_client: Option<InternalClient>) -> Option<RawDocumentBuf> {
+    if client.is_none() && internal_client.is_none() {
+        return None;
+    }
+    let mut hello = rawdoc! { "hello": 1 };
+    if let Some(client) = client {
+        hello.append(cstr!("client"), client.to_owned());
+    }
+    if let Some(InternalClient { min_wire_version, max_wire_version, keeps_open }) = internal_client {
+        let mut said = RawDocumentBuf::new();
+        if let Some(version) = min_wire_version {
+            said.append(cstr!("minWireVersion"), i32::from(version));
+        }
+        if let Some(version) = max_wire_version {
+            said.append(cstr!("maxWireVersion"), i32::from(version));
+        }
+        hello.append(cstr!("internalClient"), said);
+        hello.append(cstr!("hangUpOnStepDown"), !keeps_open);
+    }
+    hello.append(cstr!("$db"), "admin");
+    Some(hello)
 }
 
 impl AwaitTopology {

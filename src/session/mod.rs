@@ -143,8 +143,8 @@ pub struct Session {
     hello_seen: bool,
     /// The compressors that were agreed on.
     compression: Vec<String>,
-    /// Whether a hello said that the client is a mongod or mongos.
-    internal_client: bool,
+    /// What a hello said of being a mongod or mongos.
+    internal_client: Option<hello::InternalClient>,
     /// Whether a rule of `proxy.enforcement` matched when it was last looked at.
     is_enforced_by_rule: bool,
 }
@@ -189,6 +189,14 @@ impl Session {
     #[must_use]
     pub fn client_metadata(&self) -> Option<&RawDocumentBuf> {
         self.client_metadata.as_ref().filter(|_| self.hello_seen)
+    }
+
+    /// The hello that introduces the client to the upstream; `None` if there is nothing to tell. That it is a member or a mongos is
+    /// passed on only of one that may do everything: mongod lets it do what it lets nobody else.
+    #[must_use]
+    pub fn introduction(&self, policy: &Policy) -> Option<RawDocumentBuf> {
+        let is_trusted = matches!(self.state, State::Member(_)) || !self.enforces(policy);
+        hello::introduction(self.client_metadata().map(AsRef::as_ref), self.internal_client.filter(|_| is_trusted))
     }
 
     /// Whether this client is refused what it is not authenticated, or not authorized, for.

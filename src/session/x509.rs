@@ -141,7 +141,7 @@ impl Session {
         let peer = claimed(body, database, context).map_err(with_reason)?;
         if is_member(peer, context) {
             if context.policy.accepts_x509_members() {
-                if !self.internal_client {
+                if self.internal_client.is_none() {
                     events.push(Event::MemberCertificateFromClient { subject: peer.subject.as_str().to_owned() });
                 }
                 self.admit_member(Evidence::Certificate(peer), is_strict, context, events)?;

@@ -17,10 +17,11 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, Other
 use super::certificate::Certificate;
 use super::error::{Problem, TlsError};
 use super::material::Material;
+use super::revocation::RevocationLists;
 use super::verdict::{Anchors, InvalidCertificate, Trust, Verdict};
 use super::verifier::{public_key, verify_tls12_possession};
 use super::{Purpose, files, host, provider, server, versions};
-use crate::config::settings::UpstreamTls;
+use crate::config::settings::{Password, Tls, UpstreamTls};
 
 const CA_FILE: &str = "proxy.upstream.tls.CAFile";
 const CERTIFICATE_KEY_FILE: &str = "proxy.upstream.tls.certificateKeyFile";
@@ -69,44 +70,44 @@ impl ClientTls {
     /// # Errors
     /// The first file that can not be used, also a client certificate that is not within its dates.
     pub fn load(tls: &UpstreamTls, now: i64) -> Result<Self, TlsError> {
-        let provider = provider();
-        let mut materials = Vec::new();
-        let anchors = match &tls.ca_file {
-            Some(path) => {
-                let anchors = files::load(CA_FILE, path, files::authorities)?;
-                materials.extend(Material::of(CA_FILE, path, &anchors.0));
-                anchors
-            }
-            None => Anchors::default(),
-        };
-        let (mut certificate, mut key) = (None, None);
-        if let Some(path) = &tls.certificate_key_file {
+        let own = tls.certificate_key_file.as_deref().map(|path| {
             let password = tls.certificate_key_file_password.as_ref();
-            let identity = server::load_identity(CERTIFICATE_KEY_FILE, path, None, password, now, &provider)?;
-            materials.extend(Material::of(CERTIFICATE_KEY_FILE, path, identity.certificates()));
-            key = Some(identity.certified_key(&anchors, now));
-            certificate = Some(CertificateDer::from(identity.leaf.der));
-        }
-        let verifier = ServerVerifier {
-            anchors,
-            algorithms: provider.signature_verification_algorithms,
+            Own { option: CERTIFICATE_KEY_FILE, path, key_path: None, password }
+        });
+        Sources {
+            authorities: (CA_FILE, tls.ca_file.as_deref()),
+            own,
+            revocation_lists: None,
+            versions: (true, true),
             allow_invalid_hostnames: tls.allow_invalid_hostnames,
             allow_invalid_certificates: tls.allow_invalid_certificates,
+        }
+        .load(now)
+    }
+
+    /// The same toward the other members, by `net.tls` as mongod uses it there: `clusterFile` or else `certificateKeyFile` is shown,
+    /// unless it is to be withheld.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_for_members(tls: &Tls, withhold_certificate: bool, now: i64) -> Result<Self, TlsError> {
+        let cluster = tls.cluster_file.as_deref().map(|path| {
+            let password = tls.cluster_password.as_ref();
+            Own { option: server::CLUSTER_FILE, path, key_path: None, password }
+        });
+        let own = || {
+            let (password, key_path) = (tls.certificate_key_file_password.as_ref(), tls.key_file.as_deref());
+            Some(Own { option: server::CERTIFICATE_KEY_FILE, path: tls.certificate_key_file.as_deref()?, key_path, password })
         };
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&versions(true, true))
-            .map_err(|error| {
-                TlsError::new(CA_FILE, tls.ca_file.as_deref().unwrap_or_else(|| Path::new("")), Problem::Library(error))
-            })?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(verifier));
-        let mut config = match key {
-            Some(key) => config.with_client_cert_resolver(Arc::new(Always(key))),
-            None => config.with_no_client_auth(),
-        };
-        // A resumed session is not judged again: connections to the upstream live long, and each shall be judged.
-        config.resumption = Resumption::disabled();
-        Ok(Self { config: Arc::new(config), certificate, materials })
+        Sources {
+            authorities: (server::CA_FILE, tls.ca_file.as_deref()),
+            own: cluster.or_else(own).filter(|_| !withhold_certificate),
+            revocation_lists: tls.crl_file.as_deref(),
+            versions: (tls.tls12, tls.tls13),
+            allow_invalid_hostnames: tls.allow_invalid_hostnames,
+            allow_invalid_certificates: tls.allow_invalid_certificates,
+        }
+        .load(now)
     }
 
     /// Makes a TLS connection to the upstream on `transport`. `host` is what its certificate has to name.
@@ -134,6 +135,72 @@ impl ClientTls {
     }
 }
 
+/// A certificate to show, and the option that names it.
+struct Own<'a> {
+    option: &'static str,
+    path: &'a Path,
+    key_path: Option<&'a Path>,
+    password: Option<&'a Password>,
+}
+
+/// What TLS as a client is made from, whichever options say it.
+struct Sources<'a> {
+    authorities: (&'static str, Option<&'a Path>),
+    own: Option<Own<'a>>,
+    revocation_lists: Option<&'a Path>,
+    /// Whether TLS 1.2 and 1.3 are offered.
+    versions: (bool, bool),
+    allow_invalid_hostnames: bool,
+    allow_invalid_certificates: bool,
+}
+
+impl Sources<'_> {
+    fn load(self, now: i64) -> Result<ClientTls, TlsError> {
+        let provider = provider();
+        let mut materials = Vec::new();
+        let (option, path) = self.authorities;
+        let anchors = match path {
+            Some(path) => {
+                let anchors = files::load(option, path, files::authorities)?;
+                materials.extend(Material::of(option, path, &anchors.0));
+                anchors
+            }
+            None => Anchors::default(),
+        };
+        let revocation_lists = match self.revocation_lists {
+            Some(path) => Some(files::load(server::CRL_FILE, path, files::revocation_lists)?),
+            None => None,
+        };
+        let (mut certificate, mut key) = (None, None);
+        if let Some(Own { option, path, key_path, password }) = self.own {
+            let identity = server::load_identity(option, path, key_path, password, now, &provider)?;
+            materials.extend(Material::of(option, path, identity.certificates()));
+            key = Some(identity.certified_key(&anchors, now));
+            certificate = Some(CertificateDer::from(identity.leaf.der));
+        }
+        let verifier = ServerVerifier {
+            anchors,
+            revocation_lists,
+            algorithms: provider.signature_verification_algorithms,
+            allow_invalid_hostnames: self.allow_invalid_hostnames,
+            allow_invalid_certificates: self.allow_invalid_certificates,
+        };
+        let (tls12, tls13) = self.versions;
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions(tls12, tls13))
+            .map_err(|error| TlsError::new(option, path.unwrap_or_else(|| Path::new("")), Problem::Library(error)))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(verifier));
+        let mut config = match key {
+            Some(key) => config.with_client_cert_resolver(Arc::new(Always(key))),
+            None => config.with_no_client_auth(),
+        };
+        // A resumed session is not judged again: connections to the upstream live long, and each shall be judged.
+        config.resumption = Resumption::disabled();
+        Ok(ClientTls { config: Arc::new(config), certificate, materials })
+    }
+}
+
 /// Shows the one certificate whatever authorities the server names, as mongod does.
 #[derive(Debug)]
 struct Always(Arc<CertifiedKey>);
@@ -152,6 +219,7 @@ impl ResolvesClientCert for Always {
 #[derive(Debug)]
 struct ServerVerifier {
     anchors: Anchors,
+    revocation_lists: Option<RevocationLists>,
     algorithms: WebPkiSupportedAlgorithms,
     allow_invalid_hostnames: bool,
     allow_invalid_certificates: bool,
@@ -170,8 +238,12 @@ impl ServerCertVerifier for ServerVerifier {
         if self.allow_invalid_certificates {
             return Ok(ServerCertVerified::assertion());
         }
-        let trust =
-            Trust { anchors: &self.anchors, revocation_lists: None, purpose: Purpose::Server, algorithms: self.algorithms.all };
+        let trust = Trust {
+            anchors: &self.anchors,
+            revocation_lists: self.revocation_lists.as_ref(),
+            purpose: Purpose::Server,
+            algorithms: self.algorithms.all,
+        };
         let sent: Vec<CertificateDer<'_>> = std::iter::once(end_entity).chain(intermediates).cloned().collect();
         let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
         if let Verdict::Invalid(reason) = trust.judge(&sent, now) {

@@ -25,11 +25,11 @@ use super::verifier::PossessionVerifier;
 use super::{Purpose, provider, versions};
 use crate::config::settings::{Password, Tls};
 
-const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
+pub(super) const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
 /// The option of certificates that single deployments have.
 pub(crate) const DEPLOYMENTS: &str = "proxy.deployments";
-const CLUSTER_FILE: &str = "net.tls.clusterFile";
-const CA_FILE: &str = "net.tls.CAFile";
+pub(super) const CLUSTER_FILE: &str = "net.tls.clusterFile";
+pub(super) const CA_FILE: &str = "net.tls.CAFile";
 const CLUSTER_CA_FILE: &str = "net.tls.clusterCAFile";
 pub(crate) const CRL_FILE: &str = "net.tls.CRLFile";
 

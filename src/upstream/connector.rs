@@ -58,19 +58,19 @@ impl Connector {
     /// # Errors
     /// The upstream can not be reached in time, its certificate is refused, or it refuses doorward.
     pub async fn connect(&self, metadata: Option<&RawDocument>) -> Result<Connection, UpstreamError> {
-        self.connect_for(Spoken::Own, metadata).await
+        self.connect_for(Spoken::Own, metadata.map(hello)).await
     }
 
-    /// Opens a connection for a client; `metadata` is the client's `client` document.
+    /// Opens a connection for a client, which `hello` introduces.
     ///
     /// # Errors
     /// As [`Self::connect`].
-    pub async fn connect_for(&self, client: Spoken, metadata: Option<&RawDocument>) -> Result<Connection, UpstreamError> {
+    pub async fn connect_for(&self, client: Spoken, hello: Option<RawDocumentBuf>) -> Result<Connection, UpstreamError> {
         let limit = self.time_limit();
         let attempt = async {
             let mut connection = Connection::new(self.open(client).await?);
-            if let Some(metadata) = metadata {
-                connection.command("hello", &hello(metadata)).await?;
+            if let Some(hello) = hello {
+                connection.command("hello", &hello).await?;
             }
             self.login.perform(&mut connection).await?;
             Ok(connection)

@@ -57,6 +57,8 @@ mod scram_cases;
 #[cfg(test)]
 mod server_name;
 #[cfg(test)]
+mod sidecars;
+#[cfg(test)]
 mod tls_modes;
 #[cfg(test)]
 mod transcripts;

@@ -126,6 +126,17 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
     .default("[]")
     .reload(NewConnections),
     OptionSpec::new(
+        "proxy.egress",
+        Entries(&["listen", "to", "from"]),
+        &[Flag::value("proxyEgress")],
+        "Ways out for a member of a replica set that runs without access control and so sends its peers no credentials, one entry a \
+         peer: {listen, to, from}. The member connects to listen without TLS; doorward connects to the peer's doorward, by net.tls \
+         and security.clusterAuthMode as a mongod would, and logs in as a member. listen is an address of the loopback, unless from \
+         names the address ranges that may connect. A reload changes to and from.",
+    )
+    .default("[]")
+    .reload(NewConnections),
+    OptionSpec::new(
         "proxy.proxyProtocol.from",
         List,
         &[Flag::value("proxyProxyProtocolFrom")],

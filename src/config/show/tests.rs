@@ -40,7 +40,9 @@ fn what_is_shown_gives_the_same_settings_again() {
     let other = "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n";
     let deployments = "net.tls: {mode: requireTLS, certificateKeyFile: s}\nproxy.deployments: [{serverName: One.example, address: 'db:1'},\n  \
          {serverName: two, address: 'unix:/x y', certificateKeyFile: '/a b'}]\n";
-    for text in [FULL, other, enforcement, deployments] {
+    let egress = "security.keyFile: k\nproxy.upstream.address: 'db:1'\nproxy.egress: [{listen: '[::1]:5', to: 'db2:1'}, \
+                  {listen: '0.0.0.0:6', to: 'db3:1', from: '10.0.0.1,10.1.0.0/16'}]\n";
+    for text in [FULL, other, enforcement, deployments, egress] {
         let shown = yaml(&settings(text));
         let again = settings(&shown);
         assert_eq!(effective(&settings(text)), effective(&again), "{shown}");

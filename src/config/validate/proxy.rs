@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use super::{Reader, deployments, enforcement, members, security};
+use super::{Reader, deployments, egress, enforcement, members, security};
 use crate::config::cidr::Cidr;
 use crate::config::error::{ErrorKind, Warning};
 use crate::config::settings::{
@@ -29,6 +29,7 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     let enforcement = enforcement::enforcement(reader, security);
     let address = address(reader);
     let deployments = deployments::deployments(reader);
+    let egress = egress::egress(reader, tls, security);
     let fronts = fronts(reader, net, tls, address.as_ref(), (&members, &deployments));
     Some(Proxy {
         upstream: Upstream {
@@ -46,6 +47,7 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
         members,
         enforcement,
         deployments,
+        egress,
         proxy_protocol_from: proxy_protocol_from(reader),
         admin,
         load_balanced: reader.switch("proxy.loadBalanced"),
@@ -170,7 +172,7 @@ fn is_own(address: &UpstreamAddress, listen: &Listen, net: &Net) -> bool {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 

@@ -293,6 +293,28 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
             "proxy.members: [{host: 'a:1', listen: 5, advertise: 'g:1'}, {host: 'a:2', listen: 5, advertise: 'g:2'}]",
             "have listen: 5",
         ),
+        ("proxy.egress: [{listen: '127.0.0.1:1', to: 'b:1'}]", "nothing says how members do that"),
+        ("security.keyFile: /k\nproxy.egress: [{listen: '127.0.0.1:1'}]", "an entry of proxy.egress has no to"),
+        ("security.keyFile: /k\nproxy.egress: [{listen: 7, to: 'b:1'}]", "listen is no host:port: '7'"),
+        (
+            "security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1'}]",
+            "whoever reaches 0.0.0.0:1 would be a member of the replica set at b:1",
+        ),
+        ("security.keyFile: /k\nproxy.egress: [{listen: 'db1:1', to: 'b:1'}]", "whoever reaches db1:1 would be a member"),
+        ("security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1', from: 0.0.0.0/0}]", "from is everybody"),
+        ("security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1', from: mongod}]", "from 'mongod': "),
+        (
+            "security.keyFile: /k\nproxy.egress: [{listen: 'localhost:1', to: 'b:1'}, {listen: 'localhost:1', to: 'c:1'}]",
+            "two entries of proxy.egress have listen: localhost:1",
+        ),
+        (
+            "security.keyFile: /k\nproxy.egress: [{listen: 'localhost:1', to: 'localhost:2'}, {listen: 'localhost:2', to: 'c:1'}]",
+            "is a way to doorward itself",
+        ),
+        (
+            "security.keyFile: /k\nnet.tls: {mode: requireTLS, certificateKeyFile: s}\nproxy.egress: [{listen: '[::1]:1', to: 'b:1'}]",
+            "proxy.egress needs net.tls.CAFile",
+        ),
         ("proxy.members: [{host: 'a:1'}]", "an entry of proxy.members has no advertise"),
         ("proxy.members: [{host: a, advertise: 'g:1'}]", "host is no host:port: 'a'"),
         ("proxy.members: [{host: 'a:1', listen: 0, advertise: 'g:1'}]", "listen is neither a port nor address:port: '0'"),
@@ -366,6 +388,21 @@ fn a_reload_takes_addresses_and_certificates_of_deployments_but_not_names() {
         new.keep_until_restart(&old);
         let expected = if taken { wanted } else { old.clone() };
         assert_eq!((&new.proxy.fronts, &new.proxy.deployments), (&expected.proxy.fronts, &expected.proxy.deployments), "{text}");
+    }
+}
+
+#[test]
+fn a_reload_changes_where_a_way_out_leads_to_but_not_where_it_begins() {
+    let settings = |egress: &str| file(&format!("security.keyFile: /k\nproxy.egress: [{egress}]{UPSTREAM}")).unwrap().0;
+    let old = settings("{listen: '127.0.0.2:1', to: 'b:1'}, {listen: '0.0.0.0:2', to: 'c:1', from: '10.0.0.1,10.1.0.0/16'}");
+    for (text, taken) in [
+        ("{listen: '127.0.0.2:1', to: 'd:1'}, {listen: '0.0.0.0:2', to: 'c:2', from: '::1'}", true),
+        ("{listen: '127.0.0.2:1', to: 'd:1'}", false),
+        ("{listen: '127.0.0.2:3', to: 'b:1'}, {listen: '0.0.0.0:2', to: 'c:1', from: '10.0.0.1'}", false),
+    ] {
+        let (mut new, wanted) = (settings(text), settings(text));
+        new.keep_until_restart(&old);
+        assert_eq!(new.proxy.egress, if taken { wanted } else { old.clone() }.proxy.egress, "{text}");
     }
 }
 

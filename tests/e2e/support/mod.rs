@@ -13,6 +13,7 @@ pub(crate) mod replica_set;
 pub(crate) mod run;
 pub(crate) mod scram;
 pub(crate) mod servers;
+pub(crate) mod sidecars;
 pub(crate) mod tls;
 pub(crate) mod users;
 pub(crate) mod wire;

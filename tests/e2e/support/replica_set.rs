@@ -1,7 +1,5 @@
 //! A replica set of three real mongods without access control, and a doorward in front of all of them.
 
-use std::time::{Duration, Instant};
-
 use bson::{Document, doc};
 
 use super::PATIENCE;
@@ -11,6 +9,7 @@ use super::pki::pki;
 use super::process::Process;
 use super::run;
 use super::servers::{config_file, flags};
+use super::sidecars::wait_for;
 
 /// Three members; the first has the users of `users` and begins as primary.
 pub(crate) struct ReplicaSet {
@@ -69,27 +68,24 @@ impl ReplicaSet {
         self.members.iter().map(|member| state(member.port)).collect()
     }
 
-    fn wait_for<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + 2 * PATIENCE;
-        loop {
-            if let Some(found) = found() {
-                return found;
-            }
-            assert!(Instant::now() < deadline, "{what} did not come: {:?}", self.states());
-            std::thread::sleep(Duration::from_millis(50));
-        }
+    fn wait_for<T>(&self, what: &str, found: impl FnMut() -> Option<T>) -> T {
+        wait_for(what, || self.states(), found)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum State {
+pub(crate) enum State {
     Primary,
     Secondary,
 }
 
 /// What a member says that it is; `None` when it is neither or does not answer.
 fn state(port: u16) -> Option<State> {
-    let hello = Connection::reach(port).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?;
+    state_in(&Connection::reach(port).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?)
+}
+
+/// What a hello says that its member is.
+pub(crate) fn state_in(hello: &Document) -> Option<State> {
     let is = |name: &str| hello.get_bool(name).unwrap_or_default();
     if is("isWritablePrimary") { Some(State::Primary) } else { is("secondary").then_some(State::Secondary) }
 }
