@@ -65,6 +65,8 @@ mod transcripts;
 #[cfg(test)]
 mod transition;
 #[cfg(test)]
+mod tutorial;
+#[cfg(test)]
 mod upstream;
 #[cfg(test)]
 mod user_changes;

@@ -123,7 +123,7 @@ fn drivers_follow_the_primary_when_it_is_killed_and_lose_nothing() {
     // The same loads without doorward, at the same time: what they live through is what drivers live through.
     let mut loads = loads("through_doorward", &format!("alice:wonderland@{}", gateway.seeds()));
     loads.extend(self::loads("directly", &format!("{}/?replicaSet=rs", direct.join(","))));
-    let mut all_do = |operations| loads.iter_mut().for_each(|(_, load)| load.wait_for(operations));
+    let all_do = |operations| loads.iter().for_each(|(_, load)| load.wait_for(operations));
     all_do(10);
     let killed = set.primary();
     set.kill(killed);

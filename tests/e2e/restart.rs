@@ -69,7 +69,7 @@ fn no_operation_fails(client: impl Fn() -> Command, collection: &str) {
     };
     let port = front.as_ref().map_or(backend.mongod.port, |front| front.1);
     let uri = format!("mongodb://alice:wonderland@localhost:{port}/?authSource=admin&directConnection=true");
-    let mut load = Load::start(client(), &uri, collection);
+    let load = Load::start(client(), &uri, collection);
     load.wait_for(20);
     backend.restart(Duration::from_secs(1));
     load.wait_for(20);

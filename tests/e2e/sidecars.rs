@@ -136,7 +136,7 @@ fn lives_through_its_doorwards(mode: Mode) {
         let tls = format!("tls=true&tlsCAFile={}", pki().ca_file());
         format!("mongodb://root:secret@{}/?replicaSet=rs&authSource=admin&w=majority&{tls}", seeds.join(","))
     };
-    let mut load = Load::start(clients::python("python/load.py"), &uri(&set), "load");
+    let load = Load::start(clients::python("python/load.py"), &uri(&set), "load");
     load.wait_for(10);
 
     let before = set.primary();

@@ -23,7 +23,8 @@ pub(super) fn egress(reader: &mut Reader<'_>, tls: &Tls, security: &Security) ->
             }
         }
     }
-    if !all.is_empty() && security.cluster_auth_mode == ClusterAuthMode::Undefined {
+    // Without access control nobody logs in, members included: this is how a set is before it gets a keyfile.
+    if !all.is_empty() && security.access_control && security.cluster_auth_mode == ClusterAuthMode::Undefined {
         let text = "proxy.egress logs in as a member, and nothing says how members do that";
         let remedy = "set security.keyFile or security.clusterAuthMode, as the other members have it";
         reader.error(ErrorKind::Missing, EGRESS, text, remedy);

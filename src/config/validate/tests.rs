@@ -407,6 +407,13 @@ fn a_reload_changes_where_a_way_out_leads_to_but_not_where_it_begins() {
 }
 
 #[test]
+fn a_way_out_needs_no_key_where_nobody_has_to_log_in() {
+    let egress = "proxy.egress: [{listen: '127.0.0.1:1', to: 'b:1'}]";
+    let (settings, _) = file(&format!("security.authorization: disabled\n{egress}{UPSTREAM}")).unwrap();
+    assert_eq!(settings.proxy.egress.len(), 1);
+}
+
+#[test]
 fn a_header_from_everybody_is_warned_of() {
     for (from, warned) in [("[10.0.0.0/8, '0.0.0.0/0']", true), ("['::/0']", true), ("[10.0.0.0/8, '::1']", false), ("[]", false)]
     {

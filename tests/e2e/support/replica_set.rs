@@ -80,7 +80,7 @@ pub(crate) enum State {
 }
 
 /// What a member says that it is; `None` when it is neither or does not answer.
-fn state(port: u16) -> Option<State> {
+pub(crate) fn state(port: u16) -> Option<State> {
     state_in(&Connection::reach(port).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?)
 }
 
