@@ -127,6 +127,11 @@ impl Metrics {
         self.counter("doorward_egress_connects_total", &[("outcome", outcome)]).increment(1);
     }
 
+    /// A connection of the member behind that was closed because of a reload, by what it was.
+    pub fn egress_closed(&self, reason: &'static str) {
+        self.counter("doorward_egress_closed_total", &[("reason", reason)]).increment(1);
+    }
+
     /// A reload, by what became of it.
     pub fn reload(&self, outcome: &'static str) {
         self.counter("doorward_reloads_total", &[("outcome", outcome)]).increment(1);
@@ -186,6 +191,7 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
         ("doorward_egress_bytes_total", "Bytes carried between the member behind and its peers, by direction."),
         ("doorward_egress_connects_total", "Connections of the member behind to its peers, by outcome."),
+        ("doorward_egress_closed_total", "Connections of the member behind that a reload closed, by reason."),
         ("doorward_reloads_total", "Reloads, by outcome."),
     ];
     for (name, help) in counters {

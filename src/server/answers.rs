@@ -58,13 +58,18 @@ impl ClientConnection<'_> {
         Ok(effect)
     }
 
-    /// Takes over what a reload brought: who must authenticate, and how, counts for open connections too. TLS stays as it is.
-    pub(super) fn refresh_snapshot(&mut self) {
+    /// Takes over what a reload brought: who must authenticate, and how, counts for open connections too. TLS stays as it is. A member
+    /// that has not logged in so far would not try again on this connection, whatever has changed: it has to come back.
+    pub(super) fn refresh_snapshot(&mut self) -> Result<(), End> {
         let current = self.server.snapshot.load();
         if current.generation != self.surroundings.snapshot.generation {
             self.surroundings.snapshot = Arc::clone(&current);
             self.ask_rules();
+            if current.policy.access_control && self.session.is_unproven_member() {
+                return Err(End::UnprovenMember);
+            }
         }
+        Ok(())
     }
 
     fn ask_rules(&mut self) {
@@ -123,7 +128,10 @@ impl ClientConnection<'_> {
                 let plaintext = !self.channel.stream.is_tls();
                 self.channel.write(&envelope.reply(next_reply_id(), &body, plaintext)).await.map_err(End::Client)
             }
-            Effect::AwaitTopology(wait) => self.await_topology(envelope, wait).await,
+            Effect::AwaitTopology(wait) => {
+                self.show_state();
+                self.await_topology(envelope, wait).await
+            }
             // The caller forwards; a permit that comes here is a mistake of ours, and nothing is sent for it.
             Effect::Forward(_) => Err(End::UpstreamLost),
         }

@@ -59,6 +59,9 @@ pub(super) enum End {
     /// The user was dropped or changed, or a reload changed the rules, in the middle of a message or between two replies.
     #[error("what was allowed when it began is not any more: the user or the configuration has changed")]
     NoLongerAllowed,
+    /// A reload came, and the client is a member that has not proved it: coming back it may.
+    #[error("the configuration was reloaded, and whoever says that it is a member and has not logged in has to come back for it")]
+    UnprovenMember,
     /// doorward stops.
     #[error("doorward is shutting down")]
     Draining,
@@ -72,6 +75,7 @@ impl End {
             Self::Message(_) | Self::TooLargeBeforeAuthentication(_) | Self::Relay(RelayError::Checksum) => Some("message"),
             Self::HandshakeTimeout(_) => Some("handshake_timeout"),
             Self::NoLongerAllowed => Some("no_longer_allowed"),
+            Self::UnprovenMember => Some("unproven_member"),
             Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => Some("upstream"),
             Self::Draining => Some("draining"),
         }
@@ -90,7 +94,7 @@ impl End {
             }
             Self::HandshakeTimeout(_) => ErrorCode::NetworkInterfaceExceededTimeLimit,
             Self::Upstream(_) | Self::UpstreamLost | Self::Relay(_) => ErrorCode::HostUnreachable,
-            Self::NoLongerAllowed => ErrorCode::Unauthorized,
+            Self::NoLongerAllowed | Self::UnprovenMember => ErrorCode::Unauthorized,
             Self::Draining => ErrorCode::ShutdownInProgress,
             Self::ClientLeft | Self::Client(_) => ErrorCode::SocketException,
         }
@@ -231,20 +235,29 @@ impl ClientConnection<'_> {
             upstream.channel.incoming.rest();
         }
         self.place.control.set_busy(false);
-        let read = tokio::select! {
-            biased;
-            read = self.channel.fill() => match read {
-                // Many drivers close the connection without a word of TLS.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => 0,
-                read => read.map_err(End::Client)?,
-            },
-            end = upstream_speaks(&mut self.upstream) => return Err(end),
-            wake = self.place.control.woken() => {
-                return Err(match wake { Wake::UpstreamLost => End::UpstreamLost, Wake::Draining => End::Draining });
+        let read = loop {
+            tokio::select! {
+                biased;
+                read = self.channel.fill() => match read {
+                    // Many drivers close the connection without a word of TLS.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => break 0,
+                    read => break read.map_err(End::Client)?,
+                },
+                end = upstream_speaks(&mut self.upstream) => return Err(end),
+                wake = self.place.control.woken() => self.heed(wake)?,
             }
         };
         self.place.control.set_busy(true);
         if read == 0 { Err(End::ClientLeft) } else { Ok(()) }
+    }
+
+    /// What the server said while nothing was due; mostly it ends the connection.
+    pub(super) fn heed(&mut self, wake: Wake) -> Result<(), End> {
+        match wake {
+            Wake::UpstreamLost => Err(End::UpstreamLost),
+            Wake::Draining => Err(End::Draining),
+            Wake::Reloaded => self.refresh_snapshot(),
+        }
     }
 
     /// The newest picture of the upstream.
@@ -253,8 +266,9 @@ impl ClientConnection<'_> {
         Ok(())
     }
 
-    /// Moves this connection to the state that its session is in now, in the gauge.
+    /// Moves this connection to the state that its session is in now, in the gauge and for reloads.
     pub(super) fn show_state(&mut self) {
+        self.place.control.set_unproven_member(self.session.is_unproven_member());
         let state = match self.session.state() {
             State::Unauthenticated => "unauthenticated",
             State::User(_) => "user",

@@ -14,7 +14,14 @@ pub(super) enum Wake {
     UpstreamLost,
     /// doorward stops: finish what runs, then close.
     Draining,
+    /// A reload: who is no member yet has to come back. It is said once.
+    Reloaded,
 }
+
+/// What `Control::wake` holds.
+const UPSTREAM_LOST: u8 = 1;
+const DRAINING: u8 = 2;
+const RELOADED: u8 = 3;
 
 /// What the server says to one connection. An idle connection waits for all of it, a busy one only for the loss of
 /// the upstream: one that hangs gives no other sign.
@@ -27,6 +34,8 @@ pub(super) struct Control {
     busy: AtomicBool,
     /// Whether it ever had an upstream connection: a driver's monitoring connection never has.
     forwards: AtomicBool,
+    /// Whether it says that it is a member, and has not proved it.
+    unproven_member: AtomicBool,
 }
 
 impl Control {
@@ -34,23 +43,28 @@ impl Control {
     pub(super) async fn woken(&self) -> Wake {
         loop {
             match self.wake.load(Ordering::Acquire) {
-                0 => self.notify.notified().await,
-                1 => return Wake::UpstreamLost,
-                _ => return Wake::Draining,
+                UPSTREAM_LOST => return Wake::UpstreamLost,
+                DRAINING => return Wake::Draining,
+                RELOADED => {
+                    if self.wake.compare_exchange(RELOADED, 0, Ordering::AcqRel, Ordering::Acquire).is_ok() {
+                        return Wake::Reloaded;
+                    }
+                }
+                _ => self.notify.notified().await,
             }
         }
     }
 
     /// Waits until the upstream is lost; for a connection that is busy, which a drain does not disturb.
     pub(super) async fn upstream_lost(&self) {
-        while self.wake.load(Ordering::Acquire) != 1 {
+        while self.wake.load(Ordering::Acquire) != UPSTREAM_LOST {
             self.notify.notified().await;
         }
     }
 
     /// Whether doorward stops.
     pub(super) fn is_draining(&self) -> bool {
-        self.wake.load(Ordering::Acquire) == 2
+        self.wake.load(Ordering::Acquire) == DRAINING
     }
 
     /// From now on the loss of this front's upstream is this connection's too.
@@ -68,8 +82,20 @@ impl Control {
         self.forwards.store(true, Ordering::Relaxed);
     }
 
+    /// Notes whether it says that it is a member, and has not proved it.
+    pub(super) fn set_unproven_member(&self, is_unproven: bool) {
+        self.unproven_member.store(is_unproven, Ordering::Relaxed);
+    }
+
     fn wake(&self, wake: Wake) {
-        self.wake.store(if wake == Wake::UpstreamLost { 1 } else { 2 }, Ordering::Release);
+        match wake {
+            Wake::UpstreamLost => self.wake.store(UPSTREAM_LOST, Ordering::Release),
+            Wake::Draining => self.wake.store(DRAINING, Ordering::Release),
+            // Whatever else was said ends the connection as well.
+            Wake::Reloaded => {
+                let _ = self.wake.compare_exchange(0, RELOADED, Ordering::AcqRel, Ordering::Acquire);
+            }
+        }
         self.notify.notify_one();
     }
 }
@@ -131,6 +157,13 @@ impl Registry {
         for control in self.lock().values() {
             control.wake(wake);
         }
+    }
+
+    /// Wakes every connection that says that it is a member and has not proved it; how many they are.
+    pub(super) fn wake_unproven_members(&self) -> usize {
+        let open = self.lock();
+        let unproven = open.values().filter(|control| control.unproven_member.load(Ordering::Relaxed));
+        unproven.map(|control| control.wake(Wake::Reloaded)).count()
     }
 
     /// Tells every connection of a front that its upstream is lost: those that run operations first, the others a little later.
@@ -197,6 +230,23 @@ mod tests {
         registry.upstream_lost(0).await;
         let woken = [&nowhere, &here, &there].map(|place| place.control.wake.load(Ordering::Acquire));
         assert_eq!(woken, [0, 1, 0]);
+    }
+
+    #[tokio::test]
+    async fn a_reload_wakes_who_says_that_it_is_a_member_and_has_not_proved_it() {
+        let registry = Arc::new(Registry::default());
+        let [client, stranger, member, leaving] = [(); 4].map(|()| registry.enter(9).unwrap());
+        for place in [&stranger, &member, &leaving] {
+            place.control.set_unproven_member(true);
+        }
+        member.control.set_unproven_member(false);
+        leaving.control.wake(Wake::Draining);
+        assert_eq!(registry.wake_unproven_members(), 2);
+        assert_eq!(stranger.control.woken().await, Wake::Reloaded);
+        assert_eq!(leaving.control.woken().await, Wake::Draining);
+        // What was heard is not said again.
+        let woken = [&client, &stranger, &member].map(|place| place.control.wake.load(Ordering::Acquire));
+        assert_eq!(woken, [0; 3]);
     }
 
     #[tokio::test]

@@ -34,10 +34,11 @@ pub(super) fn reload(server: &Arc<Server>) {
             for (front, settings) in server.fronts.iter().zip(&snapshot.settings.proxy.fronts) {
                 front.reload(settings, &snapshot);
             }
-            for (egress, settings) in server.egress.iter().zip(&snapshot.settings.proxy.egress) {
-                egress.reload(settings, &snapshot);
-            }
+            let ways_out = server.egress.iter().zip(&snapshot.settings.proxy.egress);
+            let ended = ways_out.map(|(egress, settings)| egress.reload(settings, &snapshot)).sum::<usize>();
+            let access_control = snapshot.policy.access_control;
             server.snapshot.store(Arc::new(snapshot));
+            let unproven = if access_control { server.registry.wake_unproven_members() } else { 0 };
             server.note_transition();
             server.metrics.reload("done");
             let names = |waits: bool| -> Vec<_> {
@@ -45,6 +46,11 @@ pub(super) fn reload(server: &Arc<Server>) {
             };
             let attributes = json!({ "generation": generation, "changed": names(false), "changedButNeedARestart": names(true) });
             control(&server.log, Severity::Info, 4_913_400, "Successfully reloaded configuration and certificates", attributes);
+            if unproven > 0 || ended > 0 {
+                let text = "Connections of members that have not logged in are closed, so that they come back and do";
+                let attributes = json!({ "atFronts": unproven, "onWaysOut": ended });
+                network(&server.log, "main", Severity::Info, 9_000_045, text, attributes);
+            }
             show(server);
         }
         Err(error) => {

@@ -82,8 +82,8 @@ impl ClientConnection<'_> {
                     }
                 }
                 wake = self.place.control.woken() => match wake {
-                    Wake::UpstreamLost => return Err(End::UpstreamLost),
                     Wake::Draining => return Ok(Over::Draining),
+                    wake => self.heed(wake)?,
                 },
             }
         }

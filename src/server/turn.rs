@@ -71,7 +71,7 @@ impl ClientConnection<'_> {
     /// Brings rules and user up to date. To be asked before every judgement, and again after every wait for a part of a message:
     /// who begins a message and finishes it much later is judged by what is true then.
     pub(super) async fn refresh(&mut self) -> Result<(), End> {
-        self.refresh_snapshot();
+        self.refresh_snapshot()?;
         self.refresh_user().await
     }
 

@@ -199,6 +199,12 @@ impl Session {
         hello::introduction(self.client_metadata().map(AsRef::as_ref), self.internal_client.filter(|_| is_trusted))
     }
 
+    /// Whether the client says that it is a member or a mongos, and has not proved it, nor that it is anybody else.
+    #[must_use]
+    pub const fn is_unproven_member(&self) -> bool {
+        self.internal_client.is_some() && !self.state.is_authenticated()
+    }
+
     /// Whether this client is refused what it is not authenticated, or not authorized, for.
     #[must_use]
     pub const fn enforces(&self, policy: &Policy) -> bool {

@@ -13,7 +13,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::UpstreamError;
 use super::connection::Connection;
-use super::login::Login;
+use super::login::{Login, Standing};
 use crate::config::settings::{ProxyProtocol, UpstreamAddress};
 use crate::names::HostAndPort;
 use crate::net::stream::{Prefixed, Stream, Transport};
@@ -66,14 +66,33 @@ impl Connector {
     /// # Errors
     /// As [`Self::connect`].
     pub async fn connect_for(&self, client: Spoken, hello: Option<RawDocumentBuf>) -> Result<Connection, UpstreamError> {
+        // Nobody but this connection's own client speaks on it, and what it may is judged here.
+        self.log_in(client, hello).await.map(|(connection, _)| connection)
+    }
+
+    /// Opens a connection that somebody else will introduce, and tells whether doorward is a member on it.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn connect_as_member(&self) -> Result<(Connection, Standing), UpstreamError> {
+        self.log_in(Spoken::Own, None).await
+    }
+
+    /// Whether it has something to log in with.
+    #[must_use]
+    pub fn logs_in(&self) -> bool {
+        self.login.sends_something()
+    }
+
+    async fn log_in(&self, client: Spoken, hello: Option<RawDocumentBuf>) -> Result<(Connection, Standing), UpstreamError> {
         let limit = self.time_limit();
         let attempt = async {
             let mut connection = Connection::new(self.open(client).await?);
             if let Some(hello) = hello {
                 connection.command("hello", &hello).await?;
             }
-            self.login.perform(&mut connection).await?;
-            Ok(connection)
+            let standing = self.login.perform(&mut connection).await?;
+            Ok((connection, standing))
         };
         tokio::time::timeout(limit, attempt).await.map_err(|_elapsed| UpstreamError::Timeout(self.timeout_ms))?
     }

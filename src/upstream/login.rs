@@ -36,6 +36,34 @@ pub enum Login {
     },
 }
 
+/// What a login that did not fail made of a connection.
+#[derive(Debug)]
+#[must_use = "a login that did not fail may have authenticated nobody"]
+pub enum Standing {
+    /// doorward is a member there.
+    Member,
+    /// Nobody is authenticated: there is nothing to log in with.
+    NotSent,
+    /// Nobody is authenticated: the other side refused this, and under `transitionToAuth` that is tolerated.
+    Tolerated(UpstreamError),
+}
+
+impl Standing {
+    fn of(outcome: Result<(), UpstreamError>, tolerant: bool) -> Result<Self, UpstreamError> {
+        match outcome {
+            Ok(()) => Ok(Self::Member),
+            Err(refused @ UpstreamError::Refused { .. }) if tolerant => Ok(Self::Tolerated(refused)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether somebody is authenticated.
+    #[must_use]
+    pub const fn is_authenticated(&self) -> bool {
+        matches!(self, Self::Member)
+    }
+}
+
 /// The derived keys of each key of a keyfile.
 #[derive(Default)]
 pub struct DerivedKeys([Mutex<Option<Arc<ClientKeys>>>; 2]);
@@ -45,16 +73,18 @@ impl Login {
     ///
     /// # Errors
     /// The upstream refuses, and that is not tolerated; or the connection breaks.
-    pub async fn perform(&self, connection: &mut Connection) -> Result<(), UpstreamError> {
-        let (outcome, tolerant) = match self {
-            Self::None => return Ok(()),
-            Self::KeyFile { keys, derived, tolerant } => (by_keyfile(connection, keys, derived).await, *tolerant),
-            Self::X509 { tolerant } => (by_certificate(connection).await, *tolerant),
-        };
-        match outcome {
-            Err(UpstreamError::Refused { .. }) if tolerant => Ok(()),
-            other => other,
+    pub async fn perform(&self, connection: &mut Connection) -> Result<Standing, UpstreamError> {
+        match self {
+            Self::None => Ok(Standing::NotSent),
+            Self::KeyFile { keys, derived, tolerant } => Standing::of(by_keyfile(connection, keys, derived).await, *tolerant),
+            Self::X509 { tolerant } => Standing::of(by_certificate(connection).await, *tolerant),
         }
+    }
+
+    /// Whether there is something to log in with.
+    #[must_use]
+    pub const fn sends_something(&self) -> bool {
+        !matches!(self, Self::None)
     }
 }
 
@@ -109,4 +139,22 @@ fn conversation(reply: &RawDocumentBuf) -> i32 {
 
 fn refused(command: &'static str, text: &str) -> UpstreamError {
     UpstreamError::Refused { command, error: CommandError::new(ErrorCode::AuthenticationFailed, text.to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_login_that_succeeded_authenticates_and_only_a_refusal_is_tolerated() {
+        let refused = || Err(super::refused("saslStart", "wrong key"));
+        let standing = |outcome, tolerant| Standing::of(outcome, tolerant).ok().map(|standing| standing.is_authenticated());
+        for tolerant in [false, true] {
+            assert_eq!(standing(Ok(()), tolerant), Some(true));
+            assert_eq!(standing(Err(UpstreamError::Closed), tolerant), None);
+        }
+        assert_eq!(standing(refused(), false), None);
+        assert_eq!(standing(refused(), true), Some(false));
+        assert!(!Standing::NotSent.is_authenticated());
+    }
 }

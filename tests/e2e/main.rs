@@ -37,6 +37,8 @@ mod listeners;
 #[cfg(test)]
 mod load_balanced;
 #[cfg(test)]
+mod members_reload;
+#[cfg(test)]
 mod observability;
 #[cfg(test)]
 mod ownership;
@@ -70,3 +72,5 @@ mod tutorial;
 mod upstream;
 #[cfg(test)]
 mod user_changes;
+#[cfg(test)]
+mod ways_out;

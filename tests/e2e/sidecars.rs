@@ -2,8 +2,6 @@
 //! members are required there, and everything that a set lives by goes through: its making, initial sync, heartbeats, elections,
 //! the oplog.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use bson::{Bson, Document, doc};
@@ -12,10 +10,8 @@ use super::support::clients;
 use super::support::connection::{Connection, code};
 use super::support::load::Load;
 use super::support::pki::pki;
-use super::support::process::Process;
-use super::support::replica_set::host;
 use super::support::run;
-use super::support::servers::{doorward, flags, key_file, tls_flags, upstream};
+use super::support::servers::{flags, key_file, tls_flags, upstream};
 use super::support::sidecars::{Sidecar, Sidecars};
 
 /// "Locally stored replica set configuration is invalid": what a member says that does not find itself at start.
@@ -61,52 +57,6 @@ impl Mode {
     }
 }
 
-/// Mongods without access control, which send their peers no credentials, each behind a doorward; one doorward more has the ways
-/// out. On one host all members have the same names for each other, so that they share it; elsewhere each has its own beside it.
-struct WaysOut {
-    set: Sidecars,
-    _process: Process,
-    admin: u16,
-}
-
-impl WaysOut {
-    fn start() -> Self {
-        let key = format!("--keyFile {}", key_file());
-        let fronts =
-            [tls_flags("requireTLS"), flags(&format!("{key} --tlsAllowConnectionsWithoutCertificates --nounixsocket"))].concat();
-        let member = || Sidecar::start(flags("--noauth --replSet rs"), fronts.clone(), upstream);
-        let members: Vec<Sidecar> = (0..3).map(|_| member()).collect();
-        let (admin, listen) = (run::free_port(), [(); 3].map(|()| run::free_port()));
-        let entry = |(port, member): (&u16, &Sidecar)| {
-            format!("    - {{listen: \"127.0.0.1:{port}\", to: \"localhost:{}\"}}\n", member.port)
-        };
-        let entries: String = listen.iter().zip(&members).map(entry).collect();
-        let config = format!("{}  admin:\n    port: {admin}\n  egress:\n{entries}", upstream(members[0].mongod.port));
-        let (process, _) = doorward(&config, &[tls_flags("requireTLS"), flags(&key)].concat()).expect("doorward");
-        let set = Sidecars::start(members, &listen.map(host));
-        Self { set, _process: process, admin }
-    }
-
-    fn metric(&self, name: &str) -> f64 {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).expect("the admin port");
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("a request");
-        let mut metrics = String::new();
-        stream.read_to_string(&mut metrics).expect("an answer");
-        let line = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-            .unwrap_or_else(|| panic!("{name} in {metrics}"));
-        line.parse().expect("a number")
-    }
-}
-
-/// Writes a document and waits until every member has it.
-fn write_everywhere(connection: &mut Connection, number: i32) {
-    let concern = doc! {"w": 3, "wtimeout": 30_000};
-    let written = connection.must(doc! {"insert": "all", "documents": [{"_id": number}], "writeConcern": concern, "$db": "app"});
-    assert!(written.get_document("writeConcernError").is_err(), "{written}");
-}
-
 /// The member of this name in a reply of replSetGetStatus.
 fn member(status: &Document, host: &str) -> Document {
     let members = status.get_array("members").expect("members");
@@ -124,7 +74,7 @@ fn compressed_bytes(connection: &mut Connection) -> i64 {
 
 fn lives_through_its_doorwards(mode: Mode) {
     let mut set = mode.set();
-    write_everywhere(&mut set.at_primary(), 0);
+    set.write_everywhere(0);
     // They compress what they say to each other as soon as that is agreed on, their logins too.
     for sidecar in &set.0 {
         assert!(compressed_bytes(&mut sidecar.administrator()) > 0);
@@ -149,7 +99,7 @@ fn lives_through_its_doorwards(mode: Mode) {
     load.wait_for(10);
     set.0[after].restart_mongod();
     set.wait_until_whole();
-    write_everywhere(&mut set.at_primary(), 1);
+    set.write_everywhere(1);
 
     // A doorward is replaced. Another member may follow the one behind, which goes on for ever and does not hold it up.
     let secondary = (set.primary() + 1) % 3;
@@ -161,7 +111,7 @@ fn lives_through_its_doorwards(mode: Mode) {
     set.0[secondary].mongod.process.wait_for_log(NOT_FOUND_IN_CONFIG).expect("a member that does not find itself");
     set.0[secondary].restart_doorward();
     set.wait_until_whole();
-    write_everywhere(&mut set.at_primary(), 2);
+    set.write_everywhere(2);
 
     load.wait_for(10);
     let outcomes = load.stop();
@@ -207,27 +157,4 @@ fn members_with_a_keyfile_are_a_replica_set_through_their_doorwards() {
 #[test]
 fn members_with_certificates_are_a_replica_set_through_their_doorwards() {
     lives_through_its_doorwards(Mode::X509);
-}
-
-#[test]
-fn members_without_credentials_are_a_replica_set_through_ways_out() {
-    let mut it = WaysOut::start();
-    write_everywhere(&mut it.set.at_primary(), 0);
-    // Nobody reaches a member through the doorwards without credentials, not even with what a member would ask.
-    let heartbeat = doc! {"replSetHeartbeat": "rs", "configVersion": 1, "from": "", "fromId": 0, "term": 1, "$db": "admin"};
-    let refused = it.set.0[0].connect().run(&heartbeat).expect("a reply");
-    assert_eq!(code(&refused), 13, "{refused}");
-    assert!(it.metric("doorward_egress_connections") > 0.0);
-    assert!(it.metric(r#"doorward_egress_connects_total{outcome="done"}"#) > 0.0);
-
-    let before = it.set.primary();
-    it.set.0[before].kill_mongod();
-    let after = it.set.wait_for("another primary", || Some(it.set.primary()).filter(|primary| *primary != before));
-    let concern = doc! {"w": "majority", "wtimeout": 30_000};
-    it.set.0[after]
-        .administrator()
-        .must(doc! {"insert": "all", "documents": [{"_id": 1}], "writeConcern": concern, "$db": "app"});
-    it.set.0[before].restart_mongod();
-    it.set.wait_until_whole();
-    write_everywhere(&mut it.set.at_primary(), 2);
 }

@@ -47,7 +47,7 @@ fn log_in_with(
     client.send_to(&command, database)
 }
 
-fn system(client: &mut Client, key: &str) -> String {
+pub(super) fn system(client: &mut Client, key: &str) -> String {
     let key = Secret::new(key.as_bytes().to_vec());
     let (exchange, first) = scram::Client::start(SHA_256, "__system", &key, [9; 24]);
     let challenge = client.send_to(&start("SCRAM-SHA-256", &first, true), "local");

@@ -4,6 +4,7 @@ mod authentication;
 mod certificates;
 mod enforcement;
 mod gate;
+mod introduction;
 mod local;
 mod localhost;
 mod recordings;

@@ -16,6 +16,7 @@ pub(crate) mod servers;
 pub(crate) mod sidecars;
 pub(crate) mod tls;
 pub(crate) mod users;
+pub(crate) mod ways_out;
 pub(crate) mod wire;
 
 use std::time::Duration;

@@ -127,6 +127,13 @@ impl Process {
         assert!(sent.success(), "the process {} is gone", self.pid);
     }
 
+    /// Tells doorward to reload, and waits until it has done so.
+    pub(crate) fn reload(&self) {
+        let known = self.log().len();
+        self.signal("HUP");
+        self.wait_for_new_log(known, |line| line["id"] == 4_913_400);
+    }
+
     /// Waits for the end and returns the exit status; `None` when it does not come in time.
     pub(crate) fn wait(&mut self, patience: Duration) -> Option<i32> {
         let deadline = Instant::now() + patience;

@@ -5,9 +5,8 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use bson::{Document, doc};
+use bson::{Bson, DateTime, Document, doc};
 
-use super::PATIENCE;
 use super::connection::Connection;
 use super::mongod::{Mongod, NotStarted, started};
 use super::process::Process;
@@ -15,6 +14,7 @@ use super::replica_set::{State, host, state_in};
 use super::scram::must_log_in;
 use super::servers::{config_file, doorward_from, flags};
 use super::tls::Client;
+use super::{PATIENCE, run};
 
 /// A mongod and the doorward in front of it.
 pub(crate) struct Sidecar {
@@ -30,7 +30,7 @@ pub(crate) struct Sidecar {
 impl Sidecar {
     /// Starts both; the mongod has no data. `config` is made from its port.
     pub(crate) fn start(mongod_flags: Vec<String>, doorward_flags: Vec<String>, config: impl Fn(u16) -> String) -> Self {
-        let mongod = Mongod::start_in(&super::run::folder("member"), &mongod_flags).expect("a member");
+        let mongod = Mongod::start_in(&run::folder("member"), &mongod_flags).expect("a member");
         let config = config_file(&config(mongod.port));
         let (doorward, port) = doorward_from(&config, &doorward_flags).expect("doorward");
         Self { mongod, mongod_flags, doorward, doorward_flags, config, port }
@@ -67,6 +67,12 @@ impl Sidecar {
     pub(crate) fn restart_mongod(&mut self) {
         let Mongod { port, folder, .. } = &self.mongod;
         self.mongod = Mongod::start_on(*port, folder, &self.mongod_flags).expect("a restart");
+    }
+
+    /// Puts another configuration in force.
+    pub(crate) fn reload_doorward(&self, config: impl Fn(u16) -> String) {
+        run::write_private(&self.config, config(self.mongod.port));
+        self.doorward.reload();
     }
 
     /// Tells doorward to stop; how long that took.
@@ -116,6 +122,33 @@ impl Sidecars {
     /// A connection to the primary through its doorward, as administrator.
     pub(crate) fn at_primary(&self) -> Connection {
         self.0[self.primary()].administrator()
+    }
+
+    /// Writes a document and waits until every member has it.
+    pub(crate) fn write_everywhere(&self, number: i32) {
+        let concern = doc! {"w": 3, "wtimeout": 30_000};
+        let insert = doc! {"insert": "all", "documents": [{"_id": number}], "writeConcern": concern, "$db": "app"};
+        let written = self.at_primary().must(insert);
+        assert!(written.get_document("writeConcernError").is_err(), "{written}");
+    }
+
+    /// Waits until every member has heard from every other since now.
+    pub(crate) fn wait_until_all_hear_of_each_other(&self) {
+        let now = DateTime::now();
+        let hears = |member: &Document| {
+            let is_itself = member.get_bool("self").unwrap_or(false);
+            is_itself
+                || member.get_datetime("lastHeartbeat").is_ok_and(|heard| *heard > now) && member.get_f64("health") == Ok(1.0)
+        };
+        for member in &self.0 {
+            // Past the doorwards: what it knows of its peers came through them.
+            let mut connection = Connection::plain(member.mongod.port);
+            self.wait_for("an answer of every peer", || {
+                let status = connection.must(doc! {"replSetGetStatus": 1});
+                let members = status.get_array("members").expect("members");
+                (members.len() == 3 && members.iter().filter_map(Bson::as_document).all(hears)).then_some(())
+            });
+        }
     }
 
     /// Waits for a primary and two secondaries.
