@@ -104,11 +104,14 @@ impl Allowed {
     }
 
     /// Makes such a message fit, should it not. A message that a driver filled up to the limit may be too long by the user's digest
-    /// alone, and gives up what the upstream can do without. `None` if there is no such thing.
+    /// alone, and gives up what the upstream can do without: where nothing is enforced, the digest. `None` if there is no such thing.
     #[must_use]
     pub fn fitted(self, body: &RawDocument, size: usize) -> Option<Self> {
         if self.fits(body, size) {
             return Some(self);
+        }
+        if matches!(self.subject, Subject::Unrestricted(_)) {
+            return Some(Self { rewrite: Rewrite::None, ..self });
         }
         let before = body.as_bytes().len();
         let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?)?;
@@ -130,7 +133,7 @@ impl Allowed {
     /// Whether the logical session is given its user.
     #[must_use]
     pub const fn names_user(&self) -> bool {
-        matches!(self.subject, Subject::Authenticated(_))
+        matches!(self.subject, Subject::Authenticated(_) | Subject::Unrestricted(Some(_)))
     }
 
     /// For whom.
@@ -158,7 +161,8 @@ fn are_legal(body: usize, message: usize) -> bool {
 pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_ms: i64) -> Result<Allowed, Refused> {
     let held = |principal| Held::new(principal, cursors).until(metadata::newest_time(now_ms));
     let rewrite = match &permit.subject {
-        Subject::Unrestricted(principal) => continued(principal.as_deref(), request, cursors)?,
+        Subject::Unrestricted(None) => Rewrite::None,
+        Subject::Unrestricted(Some(principal)) => unrestricted(principal, request, cursors),
         Subject::Authenticated(principal) => {
             for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
@@ -222,15 +226,20 @@ fn opened(request: &Request<'_>, cursors: &Cursors) -> Option<Arc<Opened>> {
         .and_then(|id| cursors.opened(id))
 }
 
-/// Where nothing is enforced no session is given a user, but a cursor that was opened in a user's session, before a reload ended
-/// the enforcement, is continued in it.
-fn continued(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cursors) -> Result<Rewrite, Refused> {
-    let Some(digest) = opened(request, cursors).and_then(|opened| opened.digest().copied()) else { return Ok(Rewrite::None) };
-    if principal.is_none_or(|principal| *principal.digest() != digest) {
-        return Ok(Rewrite::None);
+/// Where nothing is enforced a logical session is its user's all the same: a transaction, and a retryable write that is sent again,
+/// are the same ones before and after a reload that begins or ends the enforcement, here or at another member. A cursor is continued
+/// as it was opened. What can not be read is left to the upstream.
+fn unrestricted(principal: &Principal, request: &Request<'_>, cursors: &Cursors) -> Rewrite {
+    if opened(request, cursors).is_some_and(|opened| opened.digest() != Some(principal.digest())) {
+        return Rewrite::None;
     }
     let body = request.body().as_bytes();
-    sessions::name_user(body, sessions::find(body)?, &digest)
+    let named = match rules::sessions::named(request, principal) {
+        Ok(Granted::Rewritten(body)) => sessions::name_user_in(body, principal.digest()).map(Rewrite::Body),
+        Ok(Granted::AsIs) => sessions::find(body).and_then(|session| sessions::name_user(body, session, principal.digest())),
+        Err(refused) => Err(refused),
+    };
+    named.unwrap_or(Rewrite::None)
 }
 
 static LOCALHOST_EXCEPTION: LazyLock<Privileges> = LazyLock::new(Privileges::localhost_exception);

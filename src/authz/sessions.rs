@@ -284,9 +284,39 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_is_enforced_no_session_is_given_a_user() {
+    fn a_session_is_its_users_where_nothing_is_enforced_too() {
+        let free = || Permit { subject: Subject::Unrestricted(Some(std::sync::Arc::new(Principal::member()))) };
+        let id = || rawdoc! { "id": 1 };
+        let own = || rawdoc! { "id": 1, "uid": own() };
+        for (body, expected) in [
+            (rawdoc! { "find": "t", "lsid": id(), "$db": "app" }, rawdoc! { "find": "t", "lsid": own(), "$db": "app" }),
+            (rawdoc! { "endSessions": [id()], "$db": "admin" }, rawdoc! { "endSessions": [own()], "$db": "admin" }),
+            (
+                rawdoc! { "killSessions": [id()], "lsid": id(), "$db": "admin" },
+                rawdoc! { "killSessions": [own()], "lsid": own(), "$db": "admin" },
+            ),
+            (rawdoc! { "refreshSessions": [id()], "$db": "admin" }, rawdoc! { "refreshSessions": [own()], "$db": "admin" }),
+            // Everybody's, as on a mongod without access control.
+            (rawdoc! { "killSessions": [], "$db": "admin" }, rawdoc! { "killSessions": [], "$db": "admin" }),
+        ] {
+            assert_eq!(sent_by(free(), &body).map(|changed| changed.unwrap_or(body)), Ok(expected));
+        }
+        // Nobody has no sessions, and what the upstream refuses is left to it.
+        let nobody = Permit { subject: Subject::Unrestricted(None) };
+        let body = rawdoc! { "find": "t", "lsid": id(), "$db": "app" };
+        let allowed = authorize(nobody, &testing::request("app", &body, Sequences::None), &Cursors::default(), 0).unwrap();
+        assert!(matches!(allowed.rewrite(), Rewrite::None));
+        assert_eq!(sent_by(free(), &rawdoc! { "find": "t", "lsid": { "id": 1, "id": 1 }, "$db": "app" }), Ok(None));
+    }
+
+    #[test]
+    fn where_nothing_is_enforced_a_message_without_room_goes_as_it_is() {
+        let most = usize::try_from(crate::wire::MAX_MESSAGE_SIZE).unwrap();
         let permit = Permit { subject: Subject::Unrestricted(Some(std::sync::Arc::new(Principal::member()))) };
-        assert_eq!(sent_by(permit, &rawdoc! { "find": "t", "lsid": { "id": 1 }, "$db": "app" }), Ok(None));
+        let body = rawdoc! { "insert": "t", "lsid": { "id": 1 }, "txnNumber": 1_i64, "$db": "app" };
+        let request = testing::request("app", &body, Sequences::Unread);
+        let allowed = authorize(permit, &request, &Cursors::default(), 0).unwrap();
+        assert!(matches!(allowed.fitted(&body, most).unwrap().rewrite(), Rewrite::None));
     }
 
     #[test]

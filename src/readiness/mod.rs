@@ -25,6 +25,10 @@ const MOST_USER_BYTES: usize = 256;
 const MOST_WORD_BYTES: usize = 64;
 const MOST_NAMESPACE_BYTES: usize = 255;
 
+/// The name under which the members of the replica set are listed: they have many connections for different ends, each of which names
+/// another driver, and share one way to log in.
+pub const MEMBERS: &str = "cluster members";
+
 /// Who is at the other end of a connection, by its own account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Client {
@@ -51,6 +55,12 @@ impl Client {
         let driver = cut(format!("{name} {version}").trim(), MOST_DRIVER_BYTES);
         let address = address.map(|address| address.to_string()).unwrap_or_default();
         Self { application, driver, address, deployment: deployment.to_owned() }
+    }
+
+    /// A cluster member at this address, proved or claimed.
+    #[must_use]
+    pub fn member(address: Option<IpAddr>, deployment: &str) -> Self {
+        Self { application: MEMBERS.to_owned(), driver: String::new(), ..Self::new(None, address, deployment) }
     }
 }
 

@@ -39,7 +39,7 @@ pub(super) struct Readiness {
 
 impl Readiness {
     /// Judges and counts a command that is forwarded in transition. Commands that need no authentication do not count, nor does what a
-    /// cluster member does.
+    /// cluster member does once it is logged in: it may do everything.
     ///
     /// # Errors
     /// [`WholeMessage`]: it can only be judged with its document sequences.
@@ -88,15 +88,23 @@ impl Readiness {
         let is_introduced = session.client_metadata().is_some();
         if self.is_introduced != is_introduced {
             self.is_introduced = is_introduced;
-            self.watch = None;
+            let client = client(session, surroundings);
+            self.watch = self.watch.take().filter(|watch| *watch.client() == client);
         }
         self.watch.get_or_insert_with(|| Box::new(Watch::new(client(session, surroundings))))
     }
 }
 
 fn client(session: &Session, surroundings: &Surroundings<'_>) -> Client {
+    if matches!(session.state(), State::Member(_)) || session.is_unproven_member() {
+        return member(surroundings);
+    }
     let metadata = session.client_metadata().map(AsRef::as_ref);
     Client::new(metadata, surroundings.client_address().ip(), &surroundings.front.deployment)
+}
+
+fn member(surroundings: &Surroundings<'_>) -> Client {
+    Client::member(surroundings.client_address().ip(), &surroundings.front.deployment)
 }
 
 impl ClientConnection<'_> {
@@ -162,15 +170,19 @@ impl ClientConnection<'_> {
         let now_ms = unix_now_ms();
         match event {
             Event::AuthenticationFailed { mechanism, user, told: true, .. } => {
-                let client = client(&self.session, &self.surroundings);
+                let client = match user {
+                    // A member logs in before it says that it is one.
+                    Some(user) if user.is_system() => member(&self.surroundings),
+                    _ => client(&self.session, &self.surroundings),
+                };
                 self.server.readiness.login_failed(&Login { client: &client, user: user.as_ref(), mechanism }, now_ms);
             }
             Event::AuthenticationSucceeded { mechanism, user, .. } => {
                 let client = client(&self.session, &self.surroundings);
                 self.server.readiness.login_succeeded(&Login { client: &client, user: Some(user), mechanism }, now_ms);
-                if let State::User(user) = self.session.state() {
+                if let Some(principal) = self.session.state().principal() {
                     let watch = self.readiness.watch(&self.session, &self.surroundings);
-                    watch.logged_in(&self.server.readiness, &user.record().principal, now_ms);
+                    watch.logged_in(&self.server.readiness, principal, now_ms);
                 }
             }
             _ => {}

@@ -2,7 +2,7 @@
 //!
 //! Source: fact sheet "Authentication and authorization semantics", section 8.5; a mongod 6.0.5 with and without access control.
 
-use bson::raw::RawArrayBuf;
+use bson::raw::{RawArrayBuf, RawDocumentBuf};
 use bson::rawdoc;
 
 use super::fields::error;
@@ -10,6 +10,7 @@ use super::{Granted, need};
 use crate::authz::action::Action;
 use crate::authz::document::Writer;
 use crate::authz::grants::Grants;
+use crate::authz::principal::Principal;
 use crate::authz::request::Request;
 use crate::authz::resource::Resource;
 use crate::authz::sessions::{self, User};
@@ -60,15 +61,43 @@ fn may(grants: &mut dyn Grants, any_of: &[Action]) -> bool {
     any_of.iter().any(|action| grants.has(Resource::Cluster, *action))
 }
 
-/// The command with the user's digest in each session that names nobody. A list that mongod can not read is left to the upstream,
-/// whose parser is the same one. `path` is what mongod calls the list; who holds `any_of` may name others.
+/// The command with the user's digest in each session that names nobody; who holds `any_of` may name others.
 fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &[Action]) -> Result<Granted, Refused> {
+    let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
+    let Some(Named { body, names_others }) = name_listed(request, principal, path)? else { return Ok(Granted::AsIs) };
+    if names_others && !may(grants, any_of) {
+        return Err(sessions::not_theirs());
+    }
+    Ok(Granted::Rewritten(body))
+}
+
+/// The same where nothing is enforced: whoever names others may. An empty `killSessions` stays everybody's, as on a mongod without
+/// access control.
+///
+/// # Errors
+/// What the upstream refuses as well.
+pub(in crate::authz) fn named(request: &Request<'_>, principal: &Principal) -> Result<Granted, Refused> {
+    if !matches!(request.canonical_name, "endSessions" | "killSessions" | "refreshSessions") {
+        return Ok(Granted::AsIs);
+    }
+    let named = name_listed(request, principal, request.canonical_name)?;
+    Ok(named.map_or(Granted::AsIs, |named| Granted::Rewritten(named.body)))
+}
+
+/// A command whose sessions all name a user.
+struct Named {
+    body: RawDocumentBuf,
+    names_others: bool,
+}
+
+/// Names the user in each session of the list that names nobody. `None` for a list that mongod can not read: it is left to the
+/// upstream, whose parser is the same one. `path` is what mongod calls the list.
+fn name_listed(request: &Request<'_>, principal: &Principal, path: &str) -> Result<Option<Named>, Refused> {
     let body = request.body().as_bytes();
     let list = Elements::of(body).next().ok_or(Refused::NotAuthorized)?;
     if list.kind != kind::ARRAY {
-        return Ok(Granted::AsIs);
+        return Ok(None);
     }
-    let principal = grants.principal().ok_or(Refused::NotAuthorized)?;
     let digest = *principal.digest();
     let mut named = Writer::with_room_for(list.value);
     let mut names_others = false;
@@ -79,7 +108,7 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
                 named.copy(&element);
                 continue;
             }
-            _ => return Ok(Granted::AsIs),
+            _ => return Ok(None),
         }
         sessions::check_name_length(principal)?;
         match sessions::user_of(element.value, path)? {
@@ -91,11 +120,9 @@ fn of_user(request: &Request<'_>, grants: &mut dyn Grants, path: &str, any_of: &
                 names_others |= uid != digest;
                 named.copy(&element);
             }
-            User::Unreadable => return Ok(Granted::AsIs),
+            User::Unreadable => return Ok(None),
         }
     }
-    if names_others && !may(grants, any_of) {
-        return Err(sessions::not_theirs());
-    }
-    document::with_first_value(body, kind::ARRAY, named.finish()?.as_bytes()).map(Granted::Rewritten)
+    let body = document::with_first_value(body, kind::ARRAY, named.finish()?.as_bytes())?;
+    Ok(Some(Named { body, names_others }))
 }

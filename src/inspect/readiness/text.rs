@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::super::printable;
+use crate::readiness::MEMBERS;
 
 /// How many lines of one application are printed; `--json` has all.
 const MOST_LINES: usize = 20;
@@ -58,8 +59,10 @@ pub(super) fn report(value: &Value, command: &str) -> String {
     for one in ready {
         let users: Vec<String> = list(one, "users").iter().filter_map(Value::as_str).map(printable).collect();
         let name = application_name(text_at(one, "application"));
-        let operations = counted(number(one, "/operations/allowed"), "operation");
-        let _ = writeln!(text, "  {name}: {operations} as {}", users.join(", "));
+        // What members do once they are logged in is not counted.
+        let operations = number(one, "/operations/allowed");
+        let operations = if operations == 0 { String::new() } else { counted(operations, "operation") + " " };
+        let _ = writeln!(text, "  {name}: {operations}as {}", users.join(", "));
         connections(&mut text, one);
     }
     let left_out = ["/overflow/denied", "/overflow/allowed", "/overflow/failedLogins"].map(|path| number(value, path));
@@ -136,6 +139,14 @@ fn would_break(text: &mut String, application: &Value, command: &str) {
         let _ = writeln!(text, "    {}", failed_login(one));
     }
     let roles = format!("{command} --roles {}", shell_word(name));
+    if name == MEMBERS && (nobody > 0 || !failed.is_empty()) {
+        let _ = writeln!(
+            text,
+            "    remedy: give the other members the same keyfile (security.keyFile), or a certificate that security.clusterAuthMode \
+             takes; reload the doorward of each, restart a mongod that carries its own"
+        );
+        return;
+    }
     if nobody > 0 {
         let _ = writeln!(text, "    remedy: give it credentials, of a user with the roles that this tells: {roles}");
     } else if lacking > 0 {
