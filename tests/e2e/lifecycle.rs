@@ -295,6 +295,9 @@ fn an_address_in_use_is_status_48() {
     let arguments = ["--config", config.to_str().expect("UTF-8"), "--port", &port, "--nounixsocket"].map(str::to_owned);
     let mut second = super::support::process::Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments);
     assert_eq!(second.wait(PATIENCE), Some(48), "{}", second.printed());
+    let admin = upstream(1) + &format!("  admin:\n    bindIp: 127.0.0.1\n    port: {port}\n");
+    let refused = doorward(&admin, &[]).map(drop).expect_err("must not start");
+    assert_eq!(refused.status, Some(48), "{}", refused.printed);
 }
 
 #[test]

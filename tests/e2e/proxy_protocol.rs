@@ -293,7 +293,7 @@ fn haproxy_is_understood_and_understands() {
     for front in [front_1, front_2] {
         let client = tls::Client::showing(pki().identity("alice"));
         let deadline = std::time::Instant::now() + PATIENCE;
-        while !Connection::tls(front, &client).is_ok_and(|mut connection| connection.answers()) {
+        while !Connection::reach_over_tls(front, &client).is_ok_and(|mut connection| connection.answers()) {
             assert!(std::time::Instant::now() < deadline, "nobody answers behind HAProxy: {}", process.printed());
         }
         works(Client::Python, front, "HAProxy");
