@@ -8,7 +8,8 @@ use serde_json::{Map, Value, json};
 
 use super::log::timestamp;
 use crate::authz::action::Action;
-use crate::authz::needs::{Need, OwnedResource};
+use crate::authz::needs::Need;
+use crate::authz::resource::OwnedResource;
 use crate::names::UserName;
 use crate::readiness::report::{ApplicationReport, Connections, FailedLogin, LineReport, Overflow, Place, Report, Tally, Why};
 use crate::readiness::roles::Recommendation;

@@ -14,6 +14,7 @@ mod document;
 pub mod facts;
 pub mod grants;
 mod metadata;
+mod name_hasher;
 pub(crate) mod namespace;
 pub mod needs;
 pub mod principal;

@@ -16,67 +16,12 @@ use super::cursors::{CursorOwner, Cursors, Opened};
 use super::grants::Grants;
 use super::principal::Principal;
 use super::request::Request;
-use super::resource::Resource;
+use super::resource::{OwnedResource, Resource};
 use super::rules::{Granted, Rule};
 use crate::error::ErrorCode;
 
 /// How often a rule is asked at most to find what a command lacks.
 const MOST_RUNS: usize = 64;
-
-/// A resource by itself; see [`Resource`].
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum OwnedResource {
-    /// `{db, collection}`.
-    Collection {
-        /// Its database.
-        database: String,
-        /// Its name, without the database.
-        collection: String,
-    },
-    /// `{db, collection: ""}`.
-    Database(String),
-    /// `{db: "", collection: ""}`.
-    AnyNormal,
-    /// `{cluster: true}`.
-    Cluster,
-    /// `{anyResource: true}`.
-    Any,
-}
-
-impl OwnedResource {
-    fn of(resource: Resource<'_>) -> Self {
-        match resource {
-            Resource::Cluster => Self::Cluster,
-            Resource::Collection { database, collection } => {
-                Self::Collection { database: database.to_owned(), collection: collection.to_owned() }
-            }
-            Resource::Database(database) => Self::Database(database.to_owned()),
-            Resource::AnyNormal => Self::AnyNormal,
-            Resource::Any => Self::Any,
-        }
-    }
-
-    /// As rules ask for it.
-    #[must_use]
-    pub fn as_resource(&self) -> Resource<'_> {
-        match self {
-            Self::Cluster => Resource::Cluster,
-            Self::Collection { database, collection } => Resource::Collection { database, collection },
-            Self::Database(database) => Resource::Database(database),
-            Self::AnyNormal => Resource::AnyNormal,
-            Self::Any => Resource::Any,
-        }
-    }
-
-    /// The database, if it is about one.
-    #[must_use]
-    pub fn database(&self) -> Option<&str> {
-        match self {
-            Self::Collection { database, .. } | Self::Database(database) => Some(database),
-            Self::Cluster | Self::AnyNormal | Self::Any => None,
-        }
-    }
-}
 
 /// A privilege that a command needs: one action on one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

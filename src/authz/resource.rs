@@ -22,6 +22,61 @@ pub enum Resource<'a> {
     Any,
 }
 
+/// A resource by itself; for what outlives the command. See [`Resource`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum OwnedResource {
+    /// `{db, collection}`.
+    Collection {
+        /// Its database.
+        database: String,
+        /// Its name, without the database.
+        collection: String,
+    },
+    /// `{db, collection: ""}`.
+    Database(String),
+    /// `{db: "", collection: ""}`.
+    AnyNormal,
+    /// `{cluster: true}`.
+    Cluster,
+    /// `{anyResource: true}`.
+    Any,
+}
+
+impl OwnedResource {
+    pub(super) fn of(resource: Resource<'_>) -> Self {
+        match resource {
+            Resource::Cluster => Self::Cluster,
+            Resource::Collection { database, collection } => {
+                Self::Collection { database: database.to_owned(), collection: collection.to_owned() }
+            }
+            Resource::Database(database) => Self::Database(database.to_owned()),
+            Resource::AnyNormal => Self::AnyNormal,
+            Resource::Any => Self::Any,
+        }
+    }
+
+    /// As rules ask for it.
+    #[must_use]
+    pub fn as_resource(&self) -> Resource<'_> {
+        match self {
+            Self::Cluster => Resource::Cluster,
+            Self::Collection { database, collection } => Resource::Collection { database, collection },
+            Self::Database(database) => Resource::Database(database),
+            Self::AnyNormal => Resource::AnyNormal,
+            Self::Any => Resource::Any,
+        }
+    }
+
+    /// The database, if it is about one.
+    #[must_use]
+    pub fn database(&self) -> Option<&str> {
+        match self {
+            Self::Collection { database, .. } | Self::Database(database) => Some(database),
+            Self::Cluster | Self::AnyNormal | Self::Any => None,
+        }
+    }
+}
+
 /// Whether a collection is a system collection, which wildcards of a privilege do not reach.
 #[must_use]
 pub fn is_system_collection(database: &str, collection: &str) -> bool {

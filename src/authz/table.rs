@@ -5,10 +5,11 @@
 //! everything. Source: fact sheet "Authentication and authorization semantics", section 9.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::LazyLock;
 
 use super::action::Action::{self, *};
+use super::name_hasher::NameHasher;
 use super::rules::{
     Rule, aggregate, apply_ops, cluster, collections, cursors, listing, operations, read, rename, roles, sessions, users, write,
 };
@@ -112,25 +113,6 @@ static INDEX: LazyLock<HashMap<&'static str, &'static Row, BuildHasherDefault<Na
     }
     index
 });
-
-/// Hashes the names of commands. The keys are known beforehand, so nobody can choose them to collide, and the standard hasher takes
-/// several times as long for such short texts.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        // FNV-1a.
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    }
-
-    fn finish(&self) -> u64 {
-        // The map takes its place from both ends of the number.
-        self.0 ^ self.0.rotate_left(29)
-    }
-}
 
 /// Whether what is known of users may be wrong after this command.
 #[must_use]

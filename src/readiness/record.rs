@@ -16,8 +16,9 @@ use self::application::{Application, Attempts, Entry, Rest};
 use super::presence::{Counts, Presence};
 use super::report::{FailedLogin, Line, Place, Report, Tally, Why};
 use super::{Client, MOST_NAMESPACE_BYTES, MOST_USER_BYTES, MOST_WORD_BYTES, cut};
-use crate::authz::needs::{Need, OwnedResource};
+use crate::authz::needs::Need;
 use crate::authz::principal::Principal;
+use crate::authz::resource::OwnedResource;
 use crate::names::UserName;
 
 /// How much is kept. The whole is a few megabytes at most as long as names are of ordinary length, some tens when all are as long as

@@ -12,8 +12,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use bson::raw::{RawArray, RawBsonRef, RawDocument};
 
 use crate::authz::action::Action;
-use crate::authz::needs::{Need, OwnedResource};
+use crate::authz::needs::Need;
 use crate::authz::privileges::Privileges;
+use crate::authz::resource::OwnedResource;
 use crate::names::RoleName;
 
 /// How many sets of roles are looked at, at most; then the best so far is taken. Roles of many databases could be combined in very many

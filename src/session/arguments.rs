@@ -9,41 +9,7 @@ use bson::spec::{BinarySubtype, ElementType};
 
 use super::values::{elements, malformed, type_name};
 use crate::error::{CommandError, ErrorCode};
-
-/// Arguments that any command may have; they are judged in [`super::generic`].
-const GENERIC_ARGUMENTS: &[&str] = &[
-    "$db",
-    "apiVersion",
-    "apiStrict",
-    "apiDeprecationErrors",
-    "$queryOptions",
-    "$readPreference",
-    "comment",
-    "lsid",
-    "txnNumber",
-    "autocommit",
-    "startTransaction",
-    "coordinator",
-    "readConcern",
-    "writeConcern",
-    "maxTimeMS",
-    "maxTimeMSOpOnly",
-    "$audit",
-    "$client",
-    "$clusterTime",
-    "$configServerState",
-    "$configTime",
-    "$topologyTime",
-    "$replData",
-    "$oplogQueryData",
-    "allowImplicitCollectionCreation",
-    "databaseVersion",
-    "shardVersion",
-    "tracking_info",
-    "clientOperationKey",
-    "mayBypassWriteBlocking",
-    "stmtId",
-];
+use crate::wire::command::is_generic_argument;
 
 /// What a field may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,7 +80,7 @@ pub(super) fn check_command(path: &str, body: &RawDocument, fields: &[Field], un
         let name = element.key().as_str();
         match fields.iter().find(|field| field.name == name) {
             Some(field) => check_field(path, &element, field)?,
-            None if unknown == Unknown::Ignored || GENERIC_ARGUMENTS.contains(&name) => {}
+            None if unknown == Unknown::Ignored || is_generic_argument(name.as_bytes()) => {}
             None => return Err(unknown_field(path, name)),
         }
     }

@@ -33,3 +33,43 @@ impl<'a> Command<'a> {
         Self { name, database, body, protocol: Protocol::Message, exhaust_allowed: false }
     }
 }
+
+/// Whether this is an argument that any command may have.
+#[must_use]
+pub fn is_generic_argument(name: &[u8]) -> bool {
+    GENERIC_ARGUMENTS.iter().any(|generic| generic.as_bytes() == name)
+}
+
+const GENERIC_ARGUMENTS: &[&str] = &[
+    "$db",
+    "apiVersion",
+    "apiStrict",
+    "apiDeprecationErrors",
+    "$queryOptions",
+    "$readPreference",
+    "comment",
+    "lsid",
+    "txnNumber",
+    "autocommit",
+    "startTransaction",
+    "coordinator",
+    "readConcern",
+    "writeConcern",
+    "maxTimeMS",
+    "maxTimeMSOpOnly",
+    "$audit",
+    "$client",
+    "$clusterTime",
+    "$configServerState",
+    "$configTime",
+    "$topologyTime",
+    "$replData",
+    "$oplogQueryData",
+    "allowImplicitCollectionCreation",
+    "databaseVersion",
+    "shardVersion",
+    "tracking_info",
+    "clientOperationKey",
+    "mayBypassWriteBlocking",
+    "stmtId",
+];

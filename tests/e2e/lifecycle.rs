@@ -9,9 +9,13 @@ use super::support::scram::{Login, Mechanism, must_log_in};
 use super::support::servers::{
     Server, Target, config_file, doorward, doorward_from, flags, key_file, shared_backend, tls_flags, upstream,
 };
+use super::support::sidecars::wait_for;
 use super::support::tls::Client;
-use super::support::wire::Message;
+use super::support::wire::{Message, Reply};
 use super::support::{PATIENCE, run};
+
+/// "Draining".
+const DRAINING: i64 = 9_000_003;
 
 fn start(flags: &[String]) -> Server {
     Server::start_as(Target::Doorward, flags).expect("doorward")
@@ -56,17 +60,46 @@ fn a_file_that_can_not_be_written_is_named_with_its_option() {
     }
 }
 
+/// A client whose operation runs until its collection has another document.
+struct Busy {
+    connection: Connection,
+    backend: Connection,
+    collection: &'static str,
+}
+
+impl Busy {
+    /// Begins the operation and waits until the backend has it.
+    fn at(server: &Server, collection: &'static str) -> Self {
+        let mut backend = Connection::plain(shared_backend().port);
+        backend.must(doc! {"create": collection, "capped": true, "size": 4096, "$db": "app"});
+        backend.must(doc! {"insert": collection, "documents": [{"_id": 1}], "$db": "app"});
+        let mut connection = server.connect();
+        must_log_in(&mut connection, "alice", "admin", "wonderland");
+        let found = connection.must(doc! {"find": collection, "tailable": true, "awaitData": true, "$db": "app"});
+        let cursor = found.get_document("cursor").and_then(|cursor| cursor.get_i64("id")).expect("a cursor");
+        let waits = doc! {"getMore": cursor, "collection": collection, "maxTimeMS": 600_000, "comment": collection, "$db": "app"};
+        connection.send(&Message::command(7, 0, &waits)).expect("an open connection");
+        let running = doc! {"currentOp": 1, "command.comment": collection};
+        wait_for("the operation", String::new, || {
+            (!backend.must(running.clone()).get_array("inprog").expect("operations").is_empty()).then_some(())
+        });
+        Self { connection, backend, collection }
+    }
+
+    /// Ends the operation and returns its reply.
+    fn finish(mut self) -> Reply {
+        self.backend.must(doc! {"insert": self.collection, "documents": [{"_id": 2}], "$db": "app"});
+        self.connection.reply().expect("the reply of the running operation")
+    }
+}
+
 #[test]
 fn a_running_operation_is_finished_before_the_end() {
     let mut server = start(&flags("--auth"));
-    let mut connection = server.connect();
-    must_log_in(&mut connection, "alice", "admin", "wonderland");
-    let slow = doc! {"find": "seed", "filter": {"$where": "sleep(1500) || true"}, "comment": "drained", "$db": "app"};
-    connection.send(&Message::command(7, 0, &slow)).expect("an open connection");
-    let mut backend = Connection::plain(shared_backend().port);
-    while backend.must(doc! {"currentOp": 1, "command.comment": "drained"}).get_array("inprog").expect("operations").is_empty() {}
+    let busy = Busy::at(&server, "drained");
     server.process.signal("TERM");
-    let reply = connection.reply().expect("the reply of the running operation");
+    server.process.wait_for_log(DRAINING).expect("the drain");
+    let reply = busy.finish();
     assert!(is_ok(&reply.document), "{reply:?}");
     assert_eq!(server.process.wait(PATIENCE), Some(0));
 }
@@ -74,13 +107,7 @@ fn a_running_operation_is_finished_before_the_end() {
 #[test]
 fn a_drain_is_told_to_streaming_clients_as_mongod_tells_it() {
     let mut server = start(&flags("--auth"));
-    let mut busy = server.connect();
-    must_log_in(&mut busy, "alice", "admin", "wonderland");
-    let slow = doc! {"find": "seed", "filter": {"$where": "sleep(2000) || true"}, "comment": "quiesce", "$db": "app"};
-    busy.send(&Message::command(7, 0, &slow)).expect("an open connection");
-    let mut backend = Connection::plain(shared_backend().port);
-    while backend.must(doc! {"currentOp": 1, "command.comment": "quiesce"}).get_array("inprog").expect("operations").is_empty() {}
-
+    let busy = Busy::at(&server, "quiesce");
     let mut monitor = server.connect();
     let hello = monitor.must(doc! {"hello": 1});
     let mut version = hello.get_document("topologyVersion").expect("a topologyVersion").clone();
@@ -98,7 +125,7 @@ fn a_drain_is_told_to_streaming_clients_as_mongod_tells_it() {
         reply.document.contains_key("topologyVersion") && reply.document.contains_key("remainingQuiesceTimeMillis"),
         "{reply:?}"
     );
-    assert!(busy.reply().is_ok());
+    assert!(is_ok(&busy.finish().document));
     assert_eq!(server.process.wait(PATIENCE), Some(0));
 }
 
@@ -295,6 +322,9 @@ fn an_address_in_use_is_status_48() {
     let arguments = ["--config", config.to_str().expect("UTF-8"), "--port", &port, "--nounixsocket"].map(str::to_owned);
     let mut second = super::support::process::Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments);
     assert_eq!(second.wait(PATIENCE), Some(48), "{}", second.printed());
+    let admin = upstream(1) + &format!("  admin:\n    bindIp: 127.0.0.1\n    port: {port}\n");
+    let refused = doorward(&admin, &[]).map(drop).expect_err("must not start");
+    assert_eq!(refused.status, Some(48), "{}", refused.printed);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use bson::doc;
 
 use super::support::connection::{Connection, Received};
-use super::support::mongod::started;
+use super::support::mongod::{on_free_ports, started};
 use super::support::process::Process;
 use super::support::servers::{Server, config_file, flags, shared_backend, upstream};
 use super::support::{PATIENCE, run};
@@ -15,9 +15,12 @@ use super::support::{PATIENCE, run};
 /// Starts doorward with nothing but these flags and the upstream.
 fn doorward(more: &str) -> (Process, u16) {
     let config = config_file(&upstream(shared_backend().port));
-    let port = run::free_port();
-    let flags = flags(&format!("--config {} --port {port} {more}", config.display()));
-    (started(Process::start(env!("CARGO_BIN_EXE_doorward"), &flags)).expect("doorward"), port)
+    let start = || {
+        let port = run::free_port();
+        let flags = flags(&format!("--config {} --port {port} {more}", config.display()));
+        started(Process::start(env!("CARGO_BIN_EXE_doorward"), &flags)).map(|process| (process, port))
+    };
+    on_free_ports(start).expect("doorward")
 }
 
 #[test]

@@ -11,7 +11,7 @@ use bson::doc;
 use super::support::balancer::Balancer;
 use super::support::clients::Client;
 use super::support::connection::{Connection, code};
-use super::support::mongod::{Mongod, started};
+use super::support::mongod::Mongod;
 use super::support::pki::pki;
 use super::support::process::Process;
 use super::support::scram::{Login, Mechanism, must_log_in};
@@ -280,8 +280,8 @@ fn haproxy_is_understood_and_understands() {
     }
     let [front_1, front_2, behind] = [(); 3].map(|()| run::free_port());
     let more = [tls_flags("requireTLS"), flags(&format!("--auth --proxyUpstreamProxyProtocol v2 {FROM_HERE}"))].concat();
+    let (process, port) = doorward(&upstream(behind), &more).expect("doorward");
     let backend = shared_backend().port;
-    let port = run::free_port();
     let config = format!(
         "defaults\n mode tcp\n timeout connect 5s\n timeout client 60s\n timeout server 60s\n\
          listen front1\n bind 127.0.0.1:{front_1}\n server d 127.0.0.1:{port} send-proxy\n\
@@ -290,14 +290,10 @@ fn haproxy_is_understood_and_understands() {
     );
     let file = run::private_file("haproxy.cfg", config);
     let _haproxy = Process::start("haproxy", &["-db", "-f", file.to_str().expect("UTF-8")].map(str::to_owned));
-    let config = config_file(&upstream(behind));
-    let config = ["--config", config.to_str().expect("UTF-8"), "--nounixsocket", "--bind_ip", "127.0.0.1", "--port"];
-    let arguments = [&config.map(str::to_owned)[..], &[port.to_string()], &more].concat();
-    let process = started(Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments)).expect("doorward");
     for front in [front_1, front_2] {
         let client = tls::Client::showing(pki().identity("alice"));
         let deadline = std::time::Instant::now() + PATIENCE;
-        while !Connection::tls(front, &client).is_ok_and(|mut connection| connection.answers()) {
+        while !Connection::reach_over_tls(front, &client).is_ok_and(|mut connection| connection.answers()) {
             assert!(std::time::Instant::now() < deadline, "nobody answers behind HAProxy: {}", process.printed());
         }
         works(Client::Python, front, "HAProxy");

@@ -9,11 +9,11 @@ use serde_json::json;
 use super::restart::ReplicaSet;
 use super::support::clients::{self, Client};
 use super::support::connection::{Connection, code};
-use super::support::mongod::Mongod;
+use super::support::mongod::{Mongod, on_free_ports};
 use super::support::pki::pki;
 use super::support::process::Process;
 use super::support::scram::must_log_in;
-use super::support::servers::{config_file, doorward_from, flags, shared_backend, tls_flags};
+use super::support::servers::{config_file, doorward_from, doorward_on, flags, shared_backend, tls_flags};
 use super::support::{PATIENCE, run, tls};
 
 /// "Error receiving request from client. Ending connection from remote".
@@ -189,14 +189,19 @@ fn drivers_reach_the_deployment_that_they_name() {
 #[test]
 fn members_of_a_replica_set_may_share_one_port() {
     let set = ReplicaSet::start("");
-    let port = run::free_port();
     let [first, second] = [set.mongod.port, other_backend().port];
-    let members = format!(
-        "proxy:\n  members:\n  - {{host: \"127.0.0.1:{first}\", listen: {port}, advertise: \"a.gate.test:{port}\"}}\n  \
-         - {{host: \"127.0.0.1:{second}\", listen: {port}, advertise: \"b.gate.test:{port}\"}}\n"
-    );
+    let members = |port: u16| {
+        format!(
+            "proxy:\n  members:\n  - {{host: \"127.0.0.1:{first}\", listen: {port}, advertise: \"a.gate.test:{port}\"}}\n  \
+             - {{host: \"127.0.0.1:{second}\", listen: {port}, advertise: \"b.gate.test:{port}\"}}\n"
+        )
+    };
     let more = [tls_flags("requireTLS"), flags("--auth --nounixsocket --tlsAllowConnectionsWithoutCertificates")].concat();
-    let (_process, _) = doorward_from(&config_file(&members), &more).expect("doorward");
+    let start = || {
+        let port = run::free_port();
+        doorward_on(port, &config_file(&members(port)), &more).map(|process| (process, port))
+    };
+    let (_process, port) = on_free_ports(start).expect("doorward");
     let mut member = connect("a.gate.test", port).expect("a handshake");
     let hello = member.must(doc! {"hello": 1});
     assert_eq!(hello.get_str("me").ok(), Some(format!("a.gate.test:{port}").as_str()), "{hello}");

@@ -14,6 +14,7 @@ use crate::authz::action::Action;
 use crate::authz::namespace::{first, is_uuid};
 use crate::authz::request::{Request, Sequences};
 use crate::error::{CommandError, ErrorCode};
+use crate::wire::command::is_generic_argument;
 use crate::wire::element::{Element, Elements, kind};
 
 /// How many statements a write may have.
@@ -45,7 +46,7 @@ fn check(request: &Request<'_>) -> Result<(), Refused> {
 /// mongod's own.
 pub(super) fn unknown_field(request: &Request<'_>, form: &Form) -> Result<(), Refused> {
     let fields = Elements::of(request.body().as_bytes()).skip(1);
-    let unknown = |element: &Element<'_>| form.field(element.name).is_none() && !forms::is_generic(element.name);
+    let unknown = |element: &Element<'_>| form.field(element.name).is_none() && !is_generic_argument(element.name);
     fields.into_iter().find(unknown).map_or(Ok(()), |element| Err(unknown_error(request.canonical_name, element.name)))
 }
 
@@ -92,7 +93,7 @@ struct Seen {
 impl Seen {
     fn read(&mut self, owner: &str, form: &Form, element: &Element<'_>) -> Result<(), Refused> {
         let Some((bit, field)) = form.field(element.name) else {
-            let known = !form.strict || forms::is_generic(element.name);
+            let known = !form.strict || is_generic_argument(element.name);
             return if known { Ok(()) } else { Err(unknown_error(owner, element.name)) };
         };
         if self.fields & bit != 0 {

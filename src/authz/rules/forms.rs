@@ -89,45 +89,6 @@ pub(super) fn is_batch(canonical_name: &str) -> bool {
     matches!(canonical_name, "insert" | "update" | "delete")
 }
 
-/// Whether every command takes this field.
-pub(super) fn is_generic(name: &[u8]) -> bool {
-    GENERIC.iter().any(|generic| generic.as_bytes() == name)
-}
-
-const GENERIC: [&str; 31] = [
-    "$audit",
-    "$client",
-    "$clusterTime",
-    "$configServerState",
-    "$configTime",
-    "$db",
-    "$oplogQueryData",
-    "$queryOptions",
-    "$readPreference",
-    "$replData",
-    "$topologyTime",
-    "allowImplicitCollectionCreation",
-    "apiDeprecationErrors",
-    "apiStrict",
-    "apiVersion",
-    "autocommit",
-    "clientOperationKey",
-    "comment",
-    "coordinator",
-    "databaseVersion",
-    "lsid",
-    "maxTimeMS",
-    "maxTimeMSOpOnly",
-    "mayBypassWriteBlocking",
-    "readConcern",
-    "shardVersion",
-    "startTransaction",
-    "stmtId",
-    "tracking_info",
-    "txnNumber",
-    "writeConcern",
-];
-
 const AGGREGATE: Form = strict(&[
     may("pipeline", Takes::Anything),
     may("cursor", Takes::Cursor),

@@ -7,9 +7,10 @@ use super::super::Client;
 use super::super::record::{Limits, Login, Operation, Record};
 use super::*;
 use crate::authz::action::Action;
-use crate::authz::needs::{Need, OwnedResource};
+use crate::authz::needs::Need;
 use crate::authz::principal::Principal;
 use crate::authz::privileges::Privileges;
+use crate::authz::resource::OwnedResource;
 use crate::names::UserName;
 
 const SHOP: &str = "shop";

@@ -1,5 +1,7 @@
 //! SCRAM through `saslStart`, `saslContinue` and `speculativeAuthenticate`: users, members, decoys, second authentication, logout.
 
+use std::net::IpAddr;
+
 use super::*;
 use crate::scram;
 

@@ -26,6 +26,7 @@ use crate::names::UserName;
 use crate::scram::{Credential, Mechanism, prepare_password};
 use crate::secret::Secret;
 use crate::wire::command::Protocol;
+use crate::x509::peer::PeerIdentity;
 
 pub(super) const KEY: &str = "abcdefghij";
 /// The fewest that our own client takes.

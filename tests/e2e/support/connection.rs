@@ -45,9 +45,7 @@ impl Connection {
 
     /// Connects without TLS to a server that may not be there.
     pub(crate) fn reach(port: u16) -> io::Result<Self> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        Ok(Self::new(Transport::Tcp(stream)))
+        Ok(Self::new(Transport::Tcp(try_tcp(port)?)))
     }
 
     /// Connects over a unix socket.
@@ -62,7 +60,16 @@ impl Connection {
 
     /// Connects over TLS to the server of this name, and sends some bytes before.
     pub(crate) fn tls_to(name: &'static str, port: u16, client: &Client, before: &[u8]) -> io::Result<Self> {
-        let mut stream = StreamOwned::new(client.connection(name), tcp(port));
+        Self::over_tls(tcp(port), name, client, before)
+    }
+
+    /// Connects over TLS to a server that may not be there.
+    pub(crate) fn reach_over_tls(port: u16, client: &Client) -> io::Result<Self> {
+        Self::over_tls(try_tcp(port)?, "localhost", client, b"")
+    }
+
+    fn over_tls(stream: TcpStream, name: &'static str, client: &Client, before: &[u8]) -> io::Result<Self> {
+        let mut stream = StreamOwned::new(client.connection(name), stream);
         stream.sock.write_all(before)?;
         stream.sock.set_read_timeout(Some(PATIENCE))?;
         while stream.conn.is_handshaking() {
@@ -201,9 +208,13 @@ pub(crate) fn code(reply: &Document) -> i32 {
 }
 
 fn tcp(port: u16) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-    stream.set_nodelay(true).expect("nodelay");
-    stream
+    try_tcp(port).expect("a connection")
+}
+
+fn try_tcp(port: u16) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 impl Transport {

@@ -43,12 +43,7 @@ impl Mongod {
 
     /// Starts one on the data that is in `folder`, on a free port.
     pub(crate) fn start_in(folder: &Path, flags: &[String]) -> Result<Self, NotStarted> {
-        loop {
-            match Self::start_on(run::free_port(), folder, flags) {
-                Err(NotStarted { status: Some(48), .. }) => {}
-                result => return result,
-            }
-        }
+        on_free_ports(|| Self::start_on(run::free_port(), folder, flags))
     }
 
     /// Starts one on the data that is in `folder` and on this port.
@@ -84,6 +79,12 @@ pub(crate) fn started(mut process: Process) -> Result<Process, NotStarted> {
         Ok(_) => Ok(process),
         Err(printed) => Err(NotStarted { status: process.wait(Duration::from_secs(5)), printed }),
     }
+}
+
+/// Starts a server on ports that `start` asks for each time; again, but not for ever, when somebody else was faster to take one.
+pub(crate) fn on_free_ports<T>(start: impl Fn() -> Result<T, NotStarted>) -> Result<T, NotStarted> {
+    let is_taken = |result: &Result<T, NotStarted>| matches!(result, Err(NotStarted { status: Some(48), .. }));
+    (0..3).map(|_| start()).find(|result| !is_taken(result)).unwrap_or_else(&start)
 }
 
 /// The program, fetched when this machine has none.

@@ -4,7 +4,7 @@ use bson::{Document, doc};
 
 use super::PATIENCE;
 use super::connection::Connection;
-use super::mongod::{Mongod, NotStarted, started};
+use super::mongod::{Mongod, NotStarted, on_free_ports, started};
 use super::pki::pki;
 use super::process::Process;
 use super::run;
@@ -103,13 +103,11 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     pub(crate) fn start(members: &[&Mongod], flags: &[String]) -> Self {
-        loop {
+        let start = || {
             let ports: Vec<u16> = members.iter().map(|_| run::free_port()).collect();
-            match Self::start_on(&ports, members, flags) {
-                Err(NotStarted { status: Some(48), .. }) => {}
-                result => return Self { process: result.expect("doorward"), ports },
-            }
-        }
+            Self::start_on(&ports, members, flags).map(|process| Self { process, ports })
+        };
+        on_free_ports(start).expect("doorward")
     }
 
     fn start_on(ports: &[u16], members: &[&Mongod], flags: &[String]) -> Result<Process, NotStarted> {

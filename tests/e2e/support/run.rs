@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -44,16 +45,32 @@ pub(crate) fn write_private(path: &Path, content: impl AsRef<[u8]>) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).expect("permissions");
 }
 
-/// A port that nobody listens on. Ports below 32768 are never given to outgoing connections, so nothing but another test
-/// process can take it before the server does; whoever starts a server tries again when that happens.
+/// A port that nobody listens on. No other test is given it, so it stays free while the server that it was for is away: ports below
+/// 32768 are never given to outgoing connections, and every test process has blocks of its own.
 pub(crate) fn free_port() -> u16 {
-    static NEXT: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(std::process::id().wrapping_mul(97)));
+    static BLOCKS: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+    let mut blocks = BLOCKS.lock().expect("a block of ports");
     loop {
-        let candidate = 20_000 + NEXT.fetch_add(1, Ordering::Relaxed) % 12_000;
-        let port = u16::try_from(candidate).expect("below 65536");
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
+        let mut rest = blocks.last_mut().into_iter().flat_map(|block| block.rest.by_ref());
+        match rest.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
+            Some(port) => return port,
+            None => blocks.push(Block::take()),
         }
+    }
+}
+
+/// Ports that belong to this process until it ends.
+struct Block {
+    /// Listens on the first of them, by which other test processes see that the block is taken.
+    _taken: TcpListener,
+    rest: Range<u16>,
+}
+
+impl Block {
+    fn take() -> Self {
+        const LENGTH: u16 = 250;
+        let take = |first| Some(Self { _taken: TcpListener::bind(("127.0.0.1", first)).ok()?, rest: first + 1..first + LENGTH });
+        (20_000..32_000).step_by(LENGTH.into()).find_map(take).expect("a block of ports")
     }
 }
 

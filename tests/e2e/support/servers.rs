@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use super::connection::Connection;
-use super::mongod::{Mongod, NotStarted, started};
+use super::mongod::{Mongod, NotStarted, on_free_ports, started};
 use super::pki::pki;
 use super::process::Process;
 use super::{run, tls};
@@ -96,17 +96,19 @@ pub(crate) fn doorward_with(config: &str, flags: &[String]) -> Result<(Process, 
 
 /// Starts doorward with the configuration file at this path, which the test may change later, and these flags on a free port.
 pub(crate) fn doorward_from(file: &Path, flags: &[String]) -> Result<(Process, u16), NotStarted> {
-    loop {
+    on_free_ports(|| {
         let port = run::free_port();
-        let mut arguments = vec!["--config".to_owned(), file.to_str().expect("UTF-8").to_owned()];
-        arguments.extend(["--bind_ip", "127.0.0.1", "--port"].map(String::from));
-        arguments.push(port.to_string());
-        arguments.extend(flags.iter().cloned());
-        match started(Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments)) {
-            Err(NotStarted { status: Some(48), .. }) => {}
-            result => return result.map(|process| (process, port)),
-        }
-    }
+        doorward_on(port, file, flags).map(|process| (process, port))
+    })
+}
+
+/// Starts doorward with the configuration file at this path and these flags on this port.
+pub(crate) fn doorward_on(port: u16, file: &Path, flags: &[String]) -> Result<Process, NotStarted> {
+    let mut arguments = vec!["--config".to_owned(), file.to_str().expect("UTF-8").to_owned()];
+    arguments.extend(["--bind_ip", "127.0.0.1", "--port"].map(String::from));
+    arguments.push(port.to_string());
+    arguments.extend(flags.iter().cloned());
+    started(Process::start(env!("CARGO_BIN_EXE_doorward"), &arguments))
 }
 
 /// Writes a configuration file.

@@ -54,7 +54,7 @@ impl Sidecar {
     }
 
     fn state(&self) -> Option<State> {
-        state_in(&Connection::tls(self.port, &Client::anonymous()).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?)
+        state_in(&Connection::reach_over_tls(self.port, &Client::anonymous()).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?)
     }
 
     /// Ends the mongod at once.
