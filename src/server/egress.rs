@@ -126,9 +126,10 @@ impl Egress {
         let (before, now) = (self.way(), Arc::new(Way::new(settings, snapshot)));
         let is_failing = before.leads_where(&now) && before.is_failing.load(Ordering::Relaxed);
         now.is_failing.store(is_failing, Ordering::Relaxed);
-        let ends = now.connector.logs_in();
+        // Before they hear of it, and are gone.
+        let ended = if now.connector.logs_in() { self.not_logged_in.load(Ordering::Relaxed) } else { 0 };
         self.way.send_replace(now);
-        if ends { self.not_logged_in.load(Ordering::Relaxed) } else { 0 }
+        ended
     }
 
     fn way(&self) -> Arc<Way> {

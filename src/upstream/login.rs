@@ -147,14 +147,14 @@ mod tests {
 
     #[test]
     fn only_a_login_that_succeeded_authenticates_and_only_a_refusal_is_tolerated() {
-        let refused = || Err(super::refused("saslStart", "wrong key"));
+        let wrong_key = || Err(refused("saslStart", "wrong key"));
         let standing = |outcome, tolerant| Standing::of(outcome, tolerant).ok().map(|standing| standing.is_authenticated());
         for tolerant in [false, true] {
             assert_eq!(standing(Ok(()), tolerant), Some(true));
             assert_eq!(standing(Err(UpstreamError::Closed), tolerant), None);
         }
-        assert_eq!(standing(refused(), false), None);
-        assert_eq!(standing(refused(), true), Some(false));
+        assert_eq!(standing(wrong_key(), false), None);
+        assert_eq!(standing(wrong_key(), true), Some(false));
         assert!(!Standing::NotSent.is_authenticated());
     }
 }

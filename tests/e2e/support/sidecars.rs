@@ -138,7 +138,8 @@ impl Sidecars {
         let hears = |member: &Document| {
             let is_itself = member.get_bool("self").unwrap_or(false);
             is_itself
-                || member.get_datetime("lastHeartbeat").is_ok_and(|heard| *heard > now) && member.get_f64("health") == Ok(1.0)
+                || member.get_datetime("lastHeartbeat").is_ok_and(|heard| *heard > now)
+                    && member.get_f64("health").ok() == Some(1.0)
         };
         for member in &self.0 {
             // Past the doorwards: what it knows of its peers came through them.
