@@ -100,7 +100,10 @@ impl Applications {
                 let acknowledged: BTreeSet<i64> = outcomes.iter().filter_map(|outcome| outcome["number"].as_i64()).collect();
                 assert_eq!(all_of(reader, &collection), acknowledged, "{collection}");
                 let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max().unwrap_or_default();
-                println!("    {collection}: {} operations, none failed, none lost; the longest took {longest} ms", outcomes.len());
+                println!(
+                    "    {collection}: {} operations, none failed, none lost; the longest took {longest} ms",
+                    outcomes.len()
+                );
             }
         }
     }

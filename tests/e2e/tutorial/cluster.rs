@@ -12,11 +12,11 @@ use crate::support::mongod::{Mongod, started};
 use crate::support::pki::pki;
 use crate::support::process::Process;
 use crate::support::replica_set::{State, host, state};
+use crate::support::run;
 use crate::support::scram::{Login, Mechanism, must_log_in};
 use crate::support::servers::{flags, tls_flags};
 use crate::support::sidecars::wait_for;
 use crate::support::tls::Client;
-use crate::support::run;
 
 /// "Successfully reloaded configuration and certificates".
 const RELOADED: i64 = 4_913_400;
@@ -241,7 +241,8 @@ impl Cluster {
     /// Whether each doorward takes a member with this key.
     pub(super) fn takes_key(&self, password: &str) -> [bool; 3] {
         let mechanism = Mechanism::Sha256;
-        let login = Login { mechanism, user: "__system", database: "local", password, skip_empty_exchange: true, speculative: false };
+        let login =
+            Login { mechanism, user: "__system", database: "local", password, skip_empty_exchange: true, speculative: false };
         [0, 1, 2].map(|number| {
             let replies = login.run(&mut self.connect(number, None)).expect("an open connection");
             replies.last().is_some_and(is_ok)
