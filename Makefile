@@ -1,17 +1,22 @@
 # make test    everything: unit, property and end-to-end tests, with all that they need fetched first
 # make dev     a local gateway with its own certificates, keyfile, users and mongod
+# make transition-demo
+#              authentication is turned on for a replica set while applications work (MEMBERS=mongods: mongods carry the keyfile too)
 # make bench   the benches of the pure parts, then the end-to-end benchmark
 # make fmt, lint, ci
 
 CARGO ?= cargo
 
-.PHONY: test dev bench fmt lint ci
+.PHONY: test dev transition-demo bench fmt lint ci
 
 test:
 	tests/support/run-tests
 
 dev:
 	$(CARGO) run --locked -- dev $(if $(MONGOD),--mongod "$(MONGOD)")
+
+transition-demo:
+	tests/support/transition-demo $(or $(MEMBERS),doorwards)
 
 bench:
 	$(CARGO) bench --bench authz --bench codec --bench ownership --bench readiness --bench scram --bench x509 -- --quick

@@ -1,10 +1,13 @@
 //! `security.transitionToAuth` on and off: whoever does not log in is served or refused, and whoever does is known either way.
 
-use bson::doc;
+use bson::spec::BinarySubtype;
+use bson::{Binary, Document, doc};
 
 use super::support::connection::{Connection, code};
+use super::support::replica_set::ReplicaSet;
+use super::support::run;
 use super::support::scram::{Login, Mechanism, must_log_in};
-use super::support::servers::{Server, flags, key_file, tls_flags};
+use super::support::servers::{Server, config_file, doorward_from, flags, key_file, tls_flags, upstream};
 
 fn with_keyfile(transition: bool) -> Server {
     let more = if transition { " --transitionToAuth" } else { "" };
@@ -74,4 +77,58 @@ fn transition_needs_something_to_change_to() {
             refused.printed
         );
     }
+}
+
+/// What a reload puts in force, one after the other.
+const SECURITY: [&str; 5] = [
+    "{authorization: disabled}",
+    "{keyFile: KEY, transitionToAuth: true}",
+    "{keyFile: KEY}",
+    "{keyFile: KEY, transitionToAuth: true}",
+    "{authorization: disabled}",
+];
+
+#[test]
+fn a_users_transactions_and_retryable_writes_are_the_same_ones_whatever_is_enforced() {
+    let set = ReplicaSet::of(1);
+    let config = |security: &str| format!("{}security: {security}\n", upstream(set.members[0].port)).replace("KEY", &key_file());
+    let file = config_file(&config(SECURITY[0]));
+    let (process, port) = doorward_from(&file, &flags("--nounixsocket")).expect("doorward");
+    let mut alice = Connection::plain(port);
+    must_log_in(&mut alice, "alice", "admin", "wonderland");
+    alice.must(doc! {"create": "changes", "$db": "app"});
+    let session = |id: u8| doc! {"id": Binary { subtype: BinarySubtype::Uuid, bytes: vec![id; 16] }};
+    let write = |number: i64| {
+        doc! {"update": "changes", "updates": [{"q": {"_id": number}, "u": {"$inc": {"count": 1}}, "upsert": true}],
+        "lsid": session(1), "txnNumber": number, "$db": "app"}
+    };
+    let transaction = |command: Document| {
+        let mut command = command;
+        command.extend(doc! {"lsid": session(2), "txnNumber": 1_i64, "autocommit": false});
+        command
+    };
+    for (stage, security) in (0_i64..).zip(SECURITY) {
+        let insert = doc! {"insert": "changes", "documents": [{"_id": 100 + stage}], "$db": "app"};
+        if stage == 0 {
+            let mut first = transaction(insert);
+            first.insert("startTransaction", true);
+            alice.must(first);
+        } else {
+            let known = process.log().len();
+            run::write_private(&file, config(security));
+            process.signal("HUP");
+            process.wait_for_new_log(known, |line| line["id"] == 4_913_400);
+            // The driver did not get the answer, and asks again.
+            alice.must(write(stage - 1));
+            alice.must(transaction(insert));
+        }
+        alice.must(write(stage));
+    }
+    alice.must(transaction(doc! {"commitTransaction": 1, "$db": "admin"}));
+    let sum = doc! {"aggregate": "changes", "pipeline": [{"$group": {"_id": null, "done": {"$sum": "$count"}, "all": {"$sum": 1}}}],
+    "cursor": {}, "$db": "app"};
+    let reply = alice.must(sum);
+    let found = reply.get_document("cursor").and_then(|cursor| cursor.get_array("firstBatch")).expect("a batch");
+    // Five writes, each of them done once, and five documents of the transaction.
+    assert_eq!(*found, [doc! {"_id": null, "done": 5, "all": 10}.into()], "{reply}");
 }

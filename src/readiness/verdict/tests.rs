@@ -3,8 +3,8 @@ use std::sync::Arc;
 use bson::raw::RawArrayBuf;
 use bson::rawdoc;
 
-use super::super::Client;
 use super::super::record::{Limits, Login, Operation, Record};
+use super::super::{Client, MEMBERS};
 use super::*;
 use crate::authz::action::Action;
 use crate::authz::needs::Need;
@@ -159,6 +159,25 @@ fn nothing_is_resolved_as_long_as_a_connection_works_without_credentials() {
     assert!(kinds(&record, 4, None).is_empty());
     work(&record, &here, None, Action::Find, 5);
     assert_eq!(kinds(&record, 6, None), ["application"], "it came again without");
+}
+
+#[test]
+fn members_of_the_set_are_one_application_and_a_login_from_their_address_resolves_what_they_did() {
+    let record = in_transition();
+    let member = |address: &str| Client::member(address.parse().ok(), "");
+    assert_eq!(member("10.0.0.1").application, MEMBERS);
+    let open = record.arrive(&member("10.0.0.1"), None, 1);
+    work(&record, &member("10.0.0.1"), None, Action::Internal, 2);
+    let system = Arc::new(Principal::member());
+    let elsewhere = record.arrive(&member("10.0.0.2"), Some(&system), 3);
+    assert_eq!(kinds(&record, 4, None), ["application"], "another member's login is no use");
+    let here = record.arrive(&member("10.0.0.1"), Some(&system), 5);
+    assert_eq!(kinds(&record, 6, None), ["application"], "one of its connections goes on without");
+    drop(open);
+    assert!(kinds(&record, 7, None).is_empty());
+    work(&record, &member("10.0.0.1"), None, Action::Internal, 8);
+    assert_eq!(kinds(&record, 9, None), ["application"], "it came without again");
+    drop((elsewhere, here));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! A replica set of three real mongods without access control, and a doorward in front of all of them.
+//! A replica set of real mongods without access control, and a doorward in front of all of them.
 
 use bson::{Document, doc};
 
@@ -11,18 +11,23 @@ use super::run;
 use super::servers::{config_file, flags};
 use super::sidecars::wait_for;
 
-/// Three members; the first has the users of `users` and begins as primary.
+/// Its members; the first has the users of `users` and begins as primary.
 pub(crate) struct ReplicaSet {
     pub(crate) members: Vec<Mongod>,
 }
 
 impl ReplicaSet {
-    /// Starts one and waits until it has a primary and two secondaries.
+    /// Starts one of three members and waits until it is whole.
     pub(crate) fn start() -> Self {
+        Self::of(3)
+    }
+
+    /// Starts one of so many members and waits until it is whole.
+    pub(crate) fn of(count: usize) -> Self {
         let flags = flags("--noauth --replSet rs");
         let first = Mongod::start(&flags).expect("a member");
         let empty = |_| Mongod::start_in(&run::folder("member"), &flags).expect("a member");
-        let set = Self { members: std::iter::once(first).chain((1..3).map(empty)).collect() };
+        let set = Self { members: std::iter::once(first).chain((1..count).map(empty)).collect() };
         let member = |(id, member): (i32, &Mongod)| doc! {"_id": id, "host": host(member.port)};
         let members: Vec<Document> = (0..).zip(&set.members).map(member).collect();
         // A quick election: how long one takes is no matter of doorward's.
@@ -43,12 +48,12 @@ impl ReplicaSet {
         self.wait_for("a primary", || self.states().iter().position(|state| *state == Some(State::Primary)))
     }
 
-    /// Waits for a primary and two secondaries.
+    /// Waits for a primary and secondaries beside it.
     pub(crate) fn wait_until_whole(&self) {
-        self.wait_for("a primary and two secondaries", || {
+        self.wait_for("a primary and secondaries beside it", || {
             let states = self.states();
             let count = |wanted| states.iter().filter(|state| **state == Some(wanted)).count();
-            (count(State::Primary) == 1 && count(State::Secondary) == 2).then_some(())
+            (count(State::Primary) == 1 && count(State::Secondary) == self.members.len() - 1).then_some(())
         });
     }
 

@@ -48,7 +48,7 @@ impl Rehearsal {
         self.applications.go_on();
         self.step += 1;
         let (step, seconds) = (self.step, self.begun.elapsed().as_secs());
-        println!("{step:>3}. {what:<76} {seconds:>3} s   {}", self.applications.counters());
+        println!("{step:>3}. {what:<52} {seconds:>3} s   {}", self.applications.counters());
     }
 
     /// One member after the other, the primary last and after another took its place, if that is wanted.
