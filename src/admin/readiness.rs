@@ -11,6 +11,7 @@ use crate::authz::action::Action;
 use crate::authz::needs::Need;
 use crate::authz::resource::OwnedResource;
 use crate::names::UserName;
+use crate::readiness::MEMBERS;
 use crate::readiness::report::{ApplicationReport, Connections, FailedLogin, LineReport, Overflow, Place, Report, Tally, Why};
 use crate::readiness::roles::Recommendation;
 use crate::readiness::verdict::{self, Obstacle};
@@ -62,6 +63,7 @@ fn application(report: &ApplicationReport, since_ms: i64) -> Value {
         |allowed: bool| -> Vec<Value> { report.lines.iter().filter(|one| one.line.why.is_none() == allowed).map(line).collect() };
     json!({
         "application": report.name,
+        "members": report.name == MEMBERS,
         "ready": report.is_ready(),
         "seen": report.has_worked_since(since_ms),
         "operations": { "allowed": allowed, "unauthenticated": unauthenticated, "missingPrivilege": missing_privilege },

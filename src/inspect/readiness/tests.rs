@@ -161,3 +161,15 @@ fn the_roles_come_with_both_ways_to_grant_them() {
         assert!(text.contains(line), "{line} is missing in\n{text}");
     }
 }
+
+#[test]
+fn members_of_the_set_are_told_of_their_key_and_not_of_users() {
+    let mut value = sample();
+    value["applications"][0]["members"] = true.into();
+    let text = told(&value);
+    assert!(text.contains("remedy: give the other members the same keyfile"), "{text}");
+    assert!(!text.contains("--roles billing"), "{text}");
+    // What they do once they are logged in is not counted.
+    value["applications"][2]["operations"]["allowed"] = 0.into();
+    assert!(told(&value).contains("\"shop\": as shop@admin"), "{}", told(&value));
+}

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use serde_json::Value;
 
 use super::super::printable;
-use crate::readiness::MEMBERS;
 
 /// How many lines of one application are printed; `--json` has all.
 const MOST_LINES: usize = 20;
@@ -139,7 +138,8 @@ fn would_break(text: &mut String, application: &Value, command: &str) {
         let _ = writeln!(text, "    {}", failed_login(one));
     }
     let roles = format!("{command} --roles {}", shell_word(name));
-    if name == MEMBERS && (nobody > 0 || !failed.is_empty()) {
+    let are_members = application.get("members") == Some(&Value::Bool(true));
+    if are_members && (nobody > 0 || !failed.is_empty()) {
         let _ = writeln!(
             text,
             "    remedy: give the other members the same keyfile (security.keyFile), or a certificate that security.clusterAuthMode \
