@@ -1,11 +1,13 @@
 # make test    everything: unit, property and end-to-end tests, with all that they need fetched first
 # make dev     a local gateway with its own certificates, keyfile, users and mongod
 # make bench   the benches of the pure parts, then the end-to-end benchmark
+# make instructions            the instructions of each step of the hot path, compared with the accepted ones; needs valgrind
+# make instructions-accepted   accepts what they are now
 # make fmt, lint, ci
 
 CARGO ?= cargo
 
-.PHONY: test dev bench fmt lint ci
+.PHONY: test dev bench instructions instructions-accepted fmt lint ci
 
 test:
 	tests/support/run-tests
@@ -16,6 +18,13 @@ dev:
 bench:
 	$(CARGO) bench --bench authz --bench codec --bench ownership --bench readiness --bench scram --bench x509 -- --quick
 	$(CARGO) bench --bench end_to_end
+
+# As the tests are built, which is quick: what is wasted shows in any build.
+instructions:
+	$(CARGO) test --locked --bench hot_path
+
+instructions-accepted:
+	$(CARGO) test --locked --bench hot_path -- --accept
 
 fmt:
 	$(CARGO) fmt

@@ -24,7 +24,7 @@ pub(crate) const NAME: &str = "footprint";
 /// Finds of which the system calls are counted, of one client and of each of many.
 const FINDS: usize = 3000;
 /// How long freed memory may take to be given back.
-const SETTLED: Duration = Duration::from_secs(8);
+const SETTLED: Duration = Duration::from_secs(15);
 
 /// The rows: what they are called, and what is to be reached.
 const ROWS: [(&str, &str); 9] = [
