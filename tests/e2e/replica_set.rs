@@ -4,8 +4,9 @@
 
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use bson::doc;
+use bson::{Document, Timestamp, doc};
 use serde_json::json;
 
 use super::support::clients::{self, Client};
@@ -60,6 +61,42 @@ fn hello_names_the_advertised_addresses_and_no_others() {
             assert_eq!(told.get_str("primary").ok(), Some(advertised[SET.primary()].as_str()));
         }
     }
+}
+
+/// When what a hello says was last written.
+fn last_write(hello: &Document) -> Option<Timestamp> {
+    hello.get_document("lastWrite").and_then(|last| last.get_document("opTime")).and_then(|time| time.get_timestamp("ts")).ok()
+}
+
+#[test]
+fn hello_tells_the_last_write_of_its_member_while_it_is_news() {
+    let gateway = gateway(&SET);
+    let mut primary = SET.connect(SET.primary());
+    for port in &gateway.ports {
+        let mut connection = connect(*port);
+        // Twice: the first time may have been when the monitor heard of the member anyway.
+        for _ in 0..2 {
+            let insert = doc! {"insert": "news", "documents": [{}], "writeConcern": {"w": 3}, "$db": "app"};
+            let written = primary.must(insert).get_timestamp("operationTime").expect("a member's reply");
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while last_write(&connection.must(doc! {"hello": 1})) < Some(written) {
+                assert!(Instant::now() < deadline, "the last write is an old one");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// Drivers' monitors wait for hellos, one after the other; these come without a change of the topology.
+#[test]
+fn a_hello_that_waited_in_vain_tells_the_last_write_too() {
+    let gateway = gateway(&SET);
+    let mut connection = connect(gateway.ports[0]);
+    let version = connection.must(doc! {"hello": 1}).get_document("topologyVersion").expect("a version").clone();
+    let insert = doc! {"insert": "news", "documents": [{}], "writeConcern": {"w": 3}, "$db": "app"};
+    let written = SET.connect(SET.primary()).must(insert).get_timestamp("operationTime").expect("a member's reply");
+    let waited = connection.must(doc! {"hello": 1, "topologyVersion": version, "maxAwaitTimeMS": 3000});
+    assert!(last_write(&waited) >= Some(written), "{waited}");
 }
 
 #[test]
