@@ -20,6 +20,8 @@ use crate::session::{AdvertisedNames, UpstreamPicture};
 
 /// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
 const MAX_AWAIT_MS: i64 = 10_000;
+/// The same for a member of a replica set: drivers choose secondaries by the `lastWrite` that clients are told from the picture.
+const MAX_AWAIT_OF_MEMBER_MS: i64 = 1000;
 /// How much longer than that doorward waits before it holds the upstream for lost.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The pause between attempts to reach a lost upstream: it starts here and doubles up to the longest.
@@ -142,7 +144,12 @@ impl Publisher {
         let Some(current) = self.pictures.borrow().clone() else { return Ok(()) };
         let told = self.names.translate(hello.clone());
         let newer = current.with_hello(told).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
-        self.pictures.send_replace(Some(Arc::new(newer)));
+        // Hellos that wait are woken by a change of the topology alone, and tell the newest picture when their time is up.
+        let changed = newer.topology_version().is_none() || newer.topology_version() != current.topology_version();
+        self.pictures.send_if_modified(|picture| {
+            *picture = Some(Arc::new(newer));
+            changed
+        });
         Ok(())
     }
 }
@@ -165,5 +172,6 @@ async fn learn(connection: &mut Connection, hello: RawDocumentBuf) -> Result<Ups
 
 fn streaming_hello(last: &RawDocument) -> Option<RawDocumentBuf> {
     let version = last.get_document("topologyVersion").ok()?.to_owned();
-    Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": MAX_AWAIT_MS, "$db": "admin" })
+    let max_await = if matches!(last.get("lastWrite"), Ok(Some(_))) { MAX_AWAIT_OF_MEMBER_MS } else { MAX_AWAIT_MS };
+    Some(bson::rawdoc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": max_await, "$db": "admin" })
 }

@@ -2,15 +2,17 @@
 //!
 //! doorward's side needs TLS and the mongods have none, so a driver that goes around doorward can not work.
 
+use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
-use bson::doc;
+use bson::{Document, Timestamp, doc};
 use serde_json::json;
 
 use super::support::clients::{self, Client};
 use super::support::connection::Connection;
-use super::support::load::Load;
+use super::support::load::{Load, acknowledged, found_in};
 use super::support::pki::pki;
 use super::support::replica_set::{Gateway, ReplicaSet, host};
 use super::support::scram::must_log_in;
@@ -60,6 +62,42 @@ fn hello_names_the_advertised_addresses_and_no_others() {
             assert_eq!(told.get_str("primary").ok(), Some(advertised[SET.primary()].as_str()));
         }
     }
+}
+
+/// When what a hello says was last written.
+fn last_write(hello: &Document) -> Option<Timestamp> {
+    hello.get_document("lastWrite").and_then(|last| last.get_document("opTime")).and_then(|time| time.get_timestamp("ts")).ok()
+}
+
+#[test]
+fn hello_tells_the_last_write_of_its_member_while_it_is_news() {
+    let gateway = gateway(&SET);
+    let mut primary = SET.connect(SET.primary());
+    for port in &gateway.ports {
+        let mut connection = connect(*port);
+        // Twice: the first time may have been when the monitor heard of the member anyway.
+        for _ in 0..2 {
+            let insert = doc! {"insert": "news", "documents": [{}], "writeConcern": {"w": 3}, "$db": "app"};
+            let written = primary.must(insert).get_timestamp("operationTime").expect("a member's reply");
+            let deadline = Instant::now() + Duration::from_secs(5);
+            while last_write(&connection.must(doc! {"hello": 1})) < Some(written) {
+                assert!(Instant::now() < deadline, "the last write is an old one");
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+    }
+}
+
+/// Drivers' monitors wait for hellos, one after the other; these come without a change of the topology.
+#[test]
+fn a_hello_that_waited_in_vain_tells_the_last_write_too() {
+    let gateway = gateway(&SET);
+    let mut connection = connect(gateway.ports[0]);
+    let version = connection.must(doc! {"hello": 1}).get_document("topologyVersion").expect("a version").clone();
+    let insert = doc! {"insert": "news", "documents": [{}], "writeConcern": {"w": 3}, "$db": "app"};
+    let written = SET.connect(SET.primary()).must(insert).get_timestamp("operationTime").expect("a member's reply");
+    let waited = connection.must(doc! {"hello": 1, "topologyVersion": version, "maxAwaitTimeMS": 3000});
+    assert!(last_write(&waited) >= Some(written), "{waited}");
 }
 
 #[test]
@@ -136,14 +174,20 @@ fn drivers_follow_the_primary_when_it_is_killed_and_lose_nothing() {
     let _ = set.connect(primary).run(&doc! {"replSetStepDown": 60, "secondaryCatchUpPeriodSecs": 10, "$db": "admin"});
     all_do(10);
     let mut reader = set.connect(set.primary());
+    let mut longest = BTreeMap::new();
     for (collection, load) in loads {
         let outcomes = load.stop();
         let failed = outcomes.iter().filter(|outcome| outcome["error"].is_string()).count();
         assert!(failed <= allowed_to_fail(&collection), "{collection}: {outcomes:?}\n{}", gateway.process.printed());
-        let count = reader.must(doc! {"count": &collection, "$db": "app"});
-        let found = count.get_i32("n").ok().and_then(|found| usize::try_from(found).ok());
-        assert!(found >= Some(outcomes.len() - failed), "{collection}: acknowledged and found");
-        let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max();
-        println!("{collection}: {} operations, the longest took {longest:?} ms", outcomes.len());
+        let (acknowledged, found) = (acknowledged(&outcomes), found_in(&mut reader, &collection));
+        assert!(acknowledged.is_subset(&found), "{collection}: lost {:?}", acknowledged.difference(&found));
+        let took = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max().expect("an operation");
+        println!("{collection}: {} operations, the longest took {took} ms", outcomes.len());
+        longest.insert(collection, took);
+    }
+    for (driver, _) in LOADS {
+        let [through, directly] = ["through_doorward", "directly"].map(|way| longest[&format!("{way}_{driver}")]);
+        // A driver may have to wait for its next look at a server, which it takes every ten seconds.
+        assert!(through <= directly + 10_000, "{driver}: {through} ms through doorward, {directly} ms without");
     }
 }

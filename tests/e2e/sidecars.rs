@@ -8,8 +8,9 @@ use bson::{Bson, Document, doc};
 
 use super::support::clients;
 use super::support::connection::{Connection, code};
-use super::support::load::Load;
+use super::support::load::{Load, acknowledged, found_in};
 use super::support::pki::pki;
+use super::support::replica_set::State;
 use super::support::run;
 use super::support::servers::{flags, key_file, tls_flags, upstream};
 use super::support::sidecars::{Sidecar, Sidecars};
@@ -80,6 +81,7 @@ fn lives_through_its_doorwards(mode: Mode) {
         assert!(compressed_bytes(&mut sidecar.administrator()) > 0);
     }
     a_stranger_gets_nowhere(mode, &set);
+    a_newcomer_copies_everything_and_follows_a_secondary(mode, &set);
 
     let uri = |set: &Sidecars| {
         let seeds: Vec<String> = set.0.iter().map(Sidecar::host).collect();
@@ -117,8 +119,7 @@ fn lives_through_its_doorwards(mode: Mode) {
     let outcomes = load.stop();
     let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome["error"].is_string()).collect();
     assert!(failed.is_empty(), "{failed:?}");
-    let count = set.at_primary().must(doc! {"count": "load", "$db": "app"});
-    assert_eq!(count.get_i32("n").ok().and_then(|found| usize::try_from(found).ok()), Some(outcomes.len()));
+    assert_eq!(found_in(&mut set.at_primary(), "load"), acknowledged(&outcomes));
 }
 
 /// A mongod with another key or certificate can neither make a set with the members nor be made one of theirs.
@@ -131,12 +132,7 @@ fn a_stranger_gets_nowhere(mode: Mode, set: &Sidecars) {
     assert_eq!(code(&refused), 74, "{refused}");
 
     let mut primary = set.at_primary();
-    let mut config = primary.must(doc! {"replSetGetConfig": 1}).get_document("config").expect("a configuration").clone();
-    let version = config.get_i32("version").expect("a version");
-    config.insert("version", version + 1);
-    let members = config.get_array_mut("members").expect("members");
-    members.push(doc! {"_id": 3, "host": stranger.host(), "votes": 0, "priority": 0}.into());
-    primary.must(doc! {"replSetReconfig": config.clone()});
+    add(&mut primary, &stranger);
     let login_refused = if mode == Mode::KeyFile { 20249 } else { 20428 };
     stranger.doorward.wait_for_log(login_refused).expect("a login that is refused");
     set.wait_for("a heartbeat that failed", || {
@@ -144,9 +140,42 @@ fn a_stranger_gets_nowhere(mode: Mode, set: &Sidecars) {
         (seen.get_f64("health").ok() == Some(0.0) && seen.get_str("stateStr").ok() == Some("(not reachable/healthy)"))
             .then_some(())
     });
-    config.insert("version", version + 2);
-    config.get_array_mut("members").expect("members").truncate(3);
+    take_out_the_fourth(&mut primary);
+}
+
+/// A member that comes when the set has data already has nothing but the doorwards to get it through, and its source need not be the
+/// primary.
+fn a_newcomer_copies_everything_and_follows_a_secondary(mode: Mode, set: &Sidecars) {
+    let newcomer = mode.sidecar(false);
+    let mut primary = set.at_primary();
+    add(&mut primary, &newcomer);
+    set.wait_for("a fourth member", || (newcomer.state() == Some(State::Secondary)).then_some(()));
+    newcomer.follow(&set.0[(set.primary() + 1) % 3].host());
+    set.write_to(4, 100);
+    let nearest = doc! {"mode": "nearest"};
+    for number in [0, 100] {
+        let count = doc! {"count": "all", "query": {"_id": number}, "$readPreference": nearest.clone(), "$db": "app"};
+        assert_eq!(newcomer.administrator().must(count).get_i32("n").ok(), Some(1), "{number}");
+    }
+    take_out_the_fourth(&mut primary);
+}
+
+/// Puts another configuration of the set in force.
+fn reconfigure(primary: &mut Connection, change: impl FnOnce(&mut Vec<Bson>)) {
+    let mut config = primary.must(doc! {"replSetGetConfig": 1}).get_document("config").expect("a configuration").clone();
+    let version = config.get_i32("version").expect("a version");
+    config.insert("version", version + 1);
+    change(config.get_array_mut("members").expect("members"));
     primary.must(doc! {"replSetReconfig": config});
+}
+
+fn add(primary: &mut Connection, fourth: &Sidecar) {
+    let member = doc! {"_id": 3, "host": fourth.host(), "votes": 0, "priority": 0};
+    reconfigure(primary, |members| members.push(member.into()));
+}
+
+fn take_out_the_fourth(primary: &mut Connection) {
+    reconfigure(primary, |members| members.truncate(3));
 }
 
 #[test]

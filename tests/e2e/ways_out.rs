@@ -111,6 +111,10 @@ fn a_set_is_made_through_ways_out_with_certificates_and_a_foreign_one_gets_nowhe
     let set = Set::start(WITH_CERTIFICATES, WITH_CERTIFICATES);
     set.members.write_everywhere(0);
     set.assert_closed_to_strangers();
+    // A secondary follows the other one, too.
+    let primary = set.members.primary();
+    set.members.0[(primary + 1) % 3].follow(&host(set.ways.ports[(primary + 2) % 3]));
+    set.members.write_everywhere(2);
     assert!(set.ways.metric("doorward_egress_connections") > 0.0);
     assert!(set.ways.metric(r#"doorward_egress_connects_total{outcome="done"}"#) > 0.0);
 

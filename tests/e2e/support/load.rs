@@ -1,13 +1,16 @@
 //! Clients that work without a pause while something happens to the servers.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+use bson::{Document, doc};
 use serde_json::Value;
 
 use super::PATIENCE;
+use super::connection::Connection;
 
 /// A client that writes and reads until told to stop: a program of `tests/drivers`.
 pub(crate) struct Load {
@@ -81,4 +84,17 @@ fn read_outcomes(stdout: ChildStdout, done: &(Mutex<Done>, Condvar)) {
     }
     done.0.lock().expect("nobody panics here").ended = true;
     done.1.notify_all();
+}
+
+/// The numbers of the documents whose writes were acknowledged.
+pub(crate) fn acknowledged(outcomes: &[Value]) -> BTreeSet<i64> {
+    outcomes.iter().filter(|outcome| outcome["error"].is_null()).filter_map(|outcome| outcome["number"].as_i64()).collect()
+}
+
+/// The numbers of all documents that are there. What the `count` command says without a query is wrong after a kill.
+pub(crate) fn found_in(reader: &mut Connection, collection: &str) -> BTreeSet<i64> {
+    let distinct = doc! {"distinct": collection, "key": "_id", "readConcern": {"level": "majority"}, "$db": "app"};
+    let found: Document = reader.must(distinct);
+    let number = |value: &bson::Bson| value.as_i64().or_else(|| value.as_i32().map(i64::from));
+    found.get_array("values").expect("values").iter().filter_map(number).collect()
 }

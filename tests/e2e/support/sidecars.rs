@@ -53,7 +53,20 @@ impl Sidecar {
         connection
     }
 
-    fn state(&self) -> Option<State> {
+    /// Has the member follow another one, whatever the member thinks of it itself.
+    pub(crate) fn follow(&self, host: &str) {
+        let mut connection = self.administrator();
+        let seen = || format!("{} and {host}", self.host());
+        wait_for("the wanted source of the oplog", seen, || {
+            // A member may go back to another source, and says no to one that it does not know enough of yet.
+            let _ = connection.run(&doc! {"replSetSyncFrom": host, "$db": "admin"});
+            let status = connection.must(doc! {"replSetGetStatus": 1});
+            (status.get_str("syncSourceHost").ok() == Some(host)).then_some(())
+        });
+    }
+
+    /// What the member is, as clients see it.
+    pub(crate) fn state(&self) -> Option<State> {
         state_in(&Connection::reach_over_tls(self.port, &Client::anonymous()).ok()?.run(&doc! {"hello": 1, "$db": "admin"}).ok()?)
     }
 
@@ -124,9 +137,14 @@ impl Sidecars {
         self.0[self.primary()].administrator()
     }
 
-    /// Writes a document and waits until every member has it.
+    /// Writes a document and waits until all three have it.
     pub(crate) fn write_everywhere(&self, number: i32) {
-        let concern = doc! {"w": 3, "wtimeout": 30_000};
+        self.write_to(3, number);
+    }
+
+    /// Writes a document and waits until so many members have it.
+    pub(crate) fn write_to(&self, members: i32, number: i32) {
+        let concern = doc! {"w": members, "wtimeout": 30_000};
         let insert = doc! {"insert": "all", "documents": [{"_id": number}], "writeConcern": concern, "$db": "app"};
         let written = self.at_primary().must(insert);
         assert!(written.get_document("writeConcernError").is_err(), "{written}");

@@ -1,13 +1,10 @@
 //! The applications that work all the while: four kinds of load, each with a user of its own that it does not log in as at first.
 
-use std::collections::BTreeSet;
 use std::process::Command;
-
-use bson::{Document, doc};
 
 use crate::support::clients;
 use crate::support::connection::Connection;
-use crate::support::load::Load;
+use crate::support::load::{Load, acknowledged, found_in};
 use crate::support::pki::pki;
 
 /// What each has to do before a step counts as survived.
@@ -97,8 +94,7 @@ impl Applications {
             for (collection, outcomes) in ended {
                 let failed: Vec<_> = outcomes.iter().filter(|outcome| outcome["error"].is_string()).collect();
                 assert!(failed.is_empty(), "{name}: {failed:?}\n{}", logs());
-                let acknowledged: BTreeSet<i64> = outcomes.iter().filter_map(|outcome| outcome["number"].as_i64()).collect();
-                assert_eq!(all_of(reader, &collection), acknowledged, "{collection}");
+                assert_eq!(found_in(reader, &collection), acknowledged(&outcomes), "{collection}");
                 let longest = outcomes.iter().filter_map(|outcome| outcome["milliseconds"].as_i64()).max().unwrap_or_default();
                 println!(
                     "    {collection}: {} operations, none failed, none lost; the longest took {longest} ms",
@@ -114,12 +110,4 @@ impl Running {
         let load = Load::start(program(), uri, &collection);
         Self { collection, load }
     }
-}
-
-/// The numbers of all documents of a collection.
-fn all_of(reader: &mut Connection, collection: &str) -> BTreeSet<i64> {
-    let distinct = doc! {"distinct": collection, "key": "_id", "readConcern": {"level": "majority"}, "$db": "app"};
-    let found: Document = reader.must(distinct);
-    let number = |value: &bson::Bson| value.as_i64().or_else(|| value.as_i32().map(i64::from));
-    found.get_array("values").expect("values").iter().filter_map(number).collect()
 }
