@@ -34,7 +34,7 @@ pub mod text;
 
 use std::sync::{Arc, LazyLock};
 
-use bson::raw::RawDocument;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
 use self::action::Action;
 use self::cursors::{Cursors, Opened};
@@ -105,20 +105,27 @@ impl Allowed {
     }
 
     /// Makes such a message fit, should it not. A message that a driver filled up to the limit may be too long by the user's digest
-    /// alone, and gives up what the upstream can do without: where nothing is enforced, the digest. `None` if there is no such thing.
+    /// alone, and gives up what the upstream can do without: where nothing is enforced, the digest in the end. `None` if there is no
+    /// such thing.
     #[must_use]
     pub fn fitted(self, body: &RawDocument, size: usize) -> Option<Self> {
         if self.fits(body, size) {
             return Some(self);
         }
-        if matches!(self.subject, Subject::Unrestricted(_)) {
-            return Some(Self { rewrite: Rewrite::None, ..self });
+        let is_free = matches!(self.subject, Subject::Unrestricted(_));
+        match self.lighter(body, size, is_free) {
+            Some(lighter) => Some(Self { rewrite: Rewrite::Body(lighter), ..self }),
+            // What it opens is nobody's then.
+            None if is_free => Some(Self { rewrite: Rewrite::None, subject: Subject::Unrestricted(None) }),
+            None => None,
         }
+    }
+
+    fn lighter(&self, body: &RawDocument, size: usize, keeps_session: bool) -> Option<RawDocumentBuf> {
         let before = body.as_bytes().len();
-        let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?)?;
+        let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?, keeps_session)?;
         let after = lighter.as_bytes().len();
-        let size = size.saturating_sub(before).saturating_add(after);
-        are_legal(after, size).then_some(Self { rewrite: Rewrite::Body(lighter), ..self })
+        are_legal(after, size.saturating_sub(before).saturating_add(after)).then_some(lighter)
     }
 
     /// The digest of the user that is authenticated.
