@@ -169,8 +169,7 @@ fn are_legal(body: usize, message: usize) -> bool {
 pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_ms: i64) -> Result<Allowed, Refused> {
     let held = |principal| Held::new(principal, cursors).until(metadata::newest_time(now_ms));
     let rewrite = match &permit.subject {
-        Subject::Unrestricted(None) => Rewrite::None,
-        Subject::Unrestricted(Some(principal)) => unrestricted(principal, request, cursors),
+        Subject::Unrestricted(principal) => unrestricted(principal.as_deref(), request, cursors),
         Subject::Authenticated(principal) => {
             for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
@@ -236,11 +235,14 @@ fn opened(request: &Request<'_>, cursors: &Cursors) -> Option<Arc<Opened>> {
 
 /// Where nothing is enforced a logical session is its user's all the same: a transaction, and a retryable write that is sent again,
 /// are the same ones before and after a reload that begins or ends the enforcement, here or at another member. A cursor is continued
-/// as it was opened. What can not be read is left to the upstream.
-fn unrestricted(principal: &Principal, request: &Request<'_>, cursors: &Cursors) -> Rewrite {
-    if opened(request, cursors).is_some_and(|opened| opened.digest() != Some(principal.digest())) {
-        return Rewrite::None;
+/// as it was opened, by whomever: nobody is kept from that. What can not be read is left to the upstream.
+fn unrestricted(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cursors) -> Rewrite {
+    let opened = opened(request, cursors);
+    if let Some(opened) = opened.filter(|opened| opened.digest() != principal.map(Principal::digest)) {
+        let named = opened.digest().and_then(|digest| sessions::name_user_in(request.body().to_owned(), digest).ok());
+        return named.map_or(Rewrite::None, Rewrite::Body);
     }
+    let Some(principal) = principal else { return Rewrite::None };
     let body = request.body().as_bytes();
     let named = match rules::sessions::named(request, principal) {
         Ok(Granted::Rewritten(body)) => sessions::name_user_in(body, principal.digest()).map(Rewrite::Body),
