@@ -74,7 +74,13 @@ impl ClientConnection<'_> {
                 return Ok(Over::Answer);
             }
             tokio::select! {
-                () = tokio::time::sleep_until(deadline) => return Ok(Over::Answer),
+                () = tokio::time::sleep_until(deadline) => {
+                    // Nobody was woken for what is newer under the same topology version.
+                    if let Some(picture) = pictures.borrow_and_update().clone() {
+                        self.surroundings.picture = picture;
+                        return Ok(Over::Answer);
+                    }
+                }
                 changed = pictures.changed() => changed.map_err(|_closed| End::UpstreamLost)?,
                 read = self.channel.fill(), if self.channel.incoming.has_room() => {
                     if read.map_err(End::Client)? == 0 {

@@ -18,10 +18,11 @@ use super::suspicion::{self, Suspicions};
 use super::{UpstreamError, is_ok, own_metadata};
 use crate::session::{AdvertisedNames, UpstreamPicture};
 
-/// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
-const MAX_AWAIT_MS: i64 = 10_000;
+/// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds. Not all that a hello tells changes its
+/// topology version: a secondary learns who is the primary without, and its last write is never the same.
+const MAX_AWAIT_MS: i64 = 1_000;
 /// How much longer than that doorward waits before it holds the upstream for lost.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(19);
 /// The pause between attempts to reach a lost upstream: it starts here and doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 /// The longest pause between attempts.
@@ -142,7 +143,13 @@ impl Publisher {
         let Some(current) = self.pictures.borrow().clone() else { return Ok(()) };
         let told = self.names.translate(hello.clone());
         let newer = current.with_hello(told).map_err(|error| UpstreamError::Protocol(error.to_string()))?;
-        self.pictures.send_replace(Some(Arc::new(newer)));
+        // Who waits for a change is not woken for less than another topology version.
+        let changes = newer.topology_version() != current.topology_version();
+        let picture = Some(Arc::new(newer));
+        self.pictures.send_if_modified(|newest| {
+            *newest = picture;
+            changes
+        });
         Ok(())
     }
 }
