@@ -34,7 +34,7 @@ pub mod text;
 
 use std::sync::{Arc, LazyLock};
 
-use bson::raw::RawDocument;
+use bson::raw::{RawDocument, RawDocumentBuf};
 
 use self::action::Action;
 use self::cursors::{Cursors, Opened};
@@ -105,20 +105,27 @@ impl Allowed {
     }
 
     /// Makes such a message fit, should it not. A message that a driver filled up to the limit may be too long by the user's digest
-    /// alone, and gives up what the upstream can do without: where nothing is enforced, the digest. `None` if there is no such thing.
+    /// alone, and gives up what the upstream can do without: where nothing is enforced, the digest in the end. `None` if there is no
+    /// such thing.
     #[must_use]
     pub fn fitted(self, body: &RawDocument, size: usize) -> Option<Self> {
         if self.fits(body, size) {
             return Some(self);
         }
-        if matches!(self.subject, Subject::Unrestricted(_)) {
-            return Some(Self { rewrite: Rewrite::None, ..self });
+        let is_free = matches!(self.subject, Subject::Unrestricted(_));
+        match self.lighter(body, size, is_free) {
+            Some(lighter) => Some(Self { rewrite: Rewrite::Body(lighter), ..self }),
+            // What it opens is nobody's then.
+            None if is_free => Some(Self { rewrite: Rewrite::None, subject: Subject::Unrestricted(None) }),
+            None => None,
         }
+    }
+
+    fn lighter(&self, body: &RawDocument, size: usize, keeps_session: bool) -> Option<RawDocumentBuf> {
         let before = body.as_bytes().len();
-        let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?)?;
+        let lighter = sessions::lighter(&self.rewrite.apply(body.as_bytes(), self.digest()?)?, keeps_session)?;
         let after = lighter.as_bytes().len();
-        let size = size.saturating_sub(before).saturating_add(after);
-        are_legal(after, size).then_some(Self { rewrite: Rewrite::Body(lighter), ..self })
+        are_legal(after, size.saturating_sub(before).saturating_add(after)).then_some(lighter)
     }
 
     /// The digest of the user that is authenticated.
@@ -162,8 +169,7 @@ fn are_legal(body: usize, message: usize) -> bool {
 pub fn authorize(permit: Permit, request: &Request<'_>, cursors: &Cursors, now_ms: i64) -> Result<Allowed, Refused> {
     let held = |principal| Held::new(principal, cursors).until(metadata::newest_time(now_ms));
     let rewrite = match &permit.subject {
-        Subject::Unrestricted(None) => Rewrite::None,
-        Subject::Unrestricted(Some(principal)) => unrestricted(principal, request, cursors),
+        Subject::Unrestricted(principal) => unrestricted(principal.as_deref(), request, cursors),
         Subject::Authenticated(principal) => {
             for_user(principal, request, cursors, || held(principal), |held| judge_held(request, held))?
         }
@@ -229,11 +235,14 @@ fn opened(request: &Request<'_>, cursors: &Cursors) -> Option<Arc<Opened>> {
 
 /// Where nothing is enforced a logical session is its user's all the same: a transaction, and a retryable write that is sent again,
 /// are the same ones before and after a reload that begins or ends the enforcement, here or at another member. A cursor is continued
-/// as it was opened. What can not be read is left to the upstream.
-fn unrestricted(principal: &Principal, request: &Request<'_>, cursors: &Cursors) -> Rewrite {
-    if opened(request, cursors).is_some_and(|opened| opened.digest() != Some(principal.digest())) {
-        return Rewrite::None;
+/// as it was opened, by whomever: nobody is kept from that. What can not be read is left to the upstream.
+fn unrestricted(principal: Option<&Principal>, request: &Request<'_>, cursors: &Cursors) -> Rewrite {
+    let opened = opened(request, cursors);
+    if let Some(opened) = opened.filter(|opened| opened.digest() != principal.map(Principal::digest)) {
+        let named = opened.digest().and_then(|digest| sessions::name_user_in(request.body().to_owned(), digest).ok());
+        return named.map_or(Rewrite::None, Rewrite::Body);
     }
+    let Some(principal) = principal else { return Rewrite::None };
     let body = request.body().as_bytes();
     let named = match rules::sessions::named(request, principal) {
         Ok(Granted::Rewritten(body)) => sessions::name_user_in(body, principal.digest()).map(Rewrite::Body),

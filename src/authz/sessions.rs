@@ -168,12 +168,13 @@ pub(super) fn with_user(session: &[u8], digest: &[u8; 32]) -> Result<RawDocument
 }
 
 /// A body that is shorter and asks the same: without `$clusterTime`, which the upstream knows better, or, where no transaction or
-/// retryable write needs it, without its logical session. For messages that naming the user would make too long for the wire.
-pub(super) fn lighter(body: &[u8]) -> Option<RawDocumentBuf> {
+/// retryable write needs it, without its logical session, unless that is to be kept. For messages that naming the user would make too
+/// long for the wire.
+pub(super) fn lighter(body: &[u8], keeps_session: bool) -> Option<RawDocumentBuf> {
     let has = |name: &[u8]| Elements::of(body).any(|element| element.name == name);
     let dispensable: &[u8] = match () {
         () if has(b"$clusterTime") => b"$clusterTime",
-        () if has(b"lsid") && !has(b"txnNumber") => b"lsid",
+        () if !keeps_session && has(b"lsid") && !has(b"txnNumber") => b"lsid",
         () => return None,
     };
     document::without(body, |name| name == dispensable).ok()
@@ -316,7 +317,25 @@ mod tests {
         let body = rawdoc! { "insert": "t", "lsid": { "id": 1 }, "txnNumber": 1_i64, "$db": "app" };
         let request = testing::request("app", &body, Sequences::Unread);
         let allowed = authorize(permit, &request, &Cursors::default(), 0).unwrap();
-        assert!(matches!(allowed.fitted(&body, most).unwrap().rewrite(), Rewrite::None));
+        assert!(allowed.names_user());
+        let fitted = allowed.fitted(&body, most).unwrap();
+        assert!(matches!(fitted.rewrite(), Rewrite::None));
+        assert!(!fitted.names_user());
+    }
+
+    #[test]
+    fn a_transaction_stays_its_users_as_long_as_its_message_can_give_up_something_else() {
+        let most = usize::try_from(crate::wire::MAX_MESSAGE_SIZE).unwrap();
+        let permit = Permit { subject: Subject::Unrestricted(Some(std::sync::Arc::new(Principal::member()))) };
+        let time = rawdoc! { "clusterTime": bson::Timestamp { time: 1, increment: 1 }, "signature": { "hash": uid(0) } };
+        let with = |session: RawDocumentBuf| rawdoc! { "insert": "t", "lsid": session, "txnNumber": 1_i64, "$db": "app" };
+        let mut body = with(rawdoc! { "id": 1 });
+        body.append(bson::raw::cstr!("$clusterTime"), time);
+        let request = testing::request("app", &body, Sequences::Unread);
+        let fitted = authorize(permit, &request, &Cursors::default(), 0).unwrap().fitted(&body, most).unwrap();
+        assert!(fitted.names_user());
+        let Rewrite::Body(sent) = fitted.rewrite() else { panic!("{:?}", fitted.rewrite()) };
+        assert_eq!(*sent, with(rawdoc! { "id": 1, "uid": own() }));
     }
 
     #[test]

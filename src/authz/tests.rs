@@ -1,5 +1,6 @@
 //! How a verdict comes about, for all commands alike; and that it is the one that the measurements give.
 
+mod continued;
 mod facts;
 mod reference;
 

@@ -2,7 +2,7 @@
 //! Source: mongod 6.0.5, measured (the texts of the refusals too).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 /// The length of the prefix that all IPv4 addresses in IPv6 form share.
@@ -40,10 +40,11 @@ impl Cidr {
         self.v6
     }
 
-    /// Whether every address of its family is in the range.
+    /// Whether every address of a family is in the range, `::ffff:0.0.0.0/96` for IPv4 included.
     #[must_use]
-    pub const fn is_everything(&self) -> bool {
-        self.length == 0
+    pub fn is_everything(&self) -> bool {
+        let is_every_v4 = || self.v6 && self.length == V4_MAPPED && self.contains(Ipv4Addr::UNSPECIFIED.into());
+        self.length == 0 || is_every_v4()
     }
 
     /// Whether the address is in the range. An IPv4 address that came as an IPv6 one (`::ffff:10.0.0.1`) is an IPv4 address; it is in
@@ -166,6 +167,21 @@ mod tests {
             assert_eq!(range.parse::<Cidr>().unwrap().contains(address.parse().unwrap()), expected, "{address} in {range}");
         }
     }
+
+    #[test]
+    fn everybody_can_be_written_in_three_ways() {
+        for (range, expected) in [
+            ("0.0.0.0/0", true),
+            ("::/0", true),
+            ("::ffff:0.0.0.0/96", true),
+            ("::ffff:0.0.0.0/97", false),
+            ("::/96", false),
+            ("0.0.0.0/1", false),
+        ] {
+            assert_eq!(range.parse::<Cidr>().unwrap().is_everything(), expected, "{range}");
+        }
+    }
+
     #[test]
     fn a_range_is_printed_as_it_can_be_read_again() {
         for (text, printed) in

@@ -135,6 +135,13 @@ impl Egress {
     fn way(&self) -> Arc<Way> {
         Arc::clone(&self.way.borrow())
     }
+
+    /// The way as it is, and where to hear of whatever a reload makes of it from here on.
+    fn follow(&self) -> (Arc<Way>, watch::Receiver<Arc<Way>>) {
+        let mut ways = self.way.subscribe();
+        let way = Arc::clone(&ways.borrow_and_update());
+        (way, ways)
+    }
 }
 
 /// Binds where they begin.
@@ -160,7 +167,8 @@ async fn accept(server: Arc<Server>, egress: Arc<Egress>, workers: Arc<Workers>,
     loop {
         let (accepted, address) = next_client(&server, &listener).await;
         let most = server.snapshot.load().settings.net.max_incoming_connections;
-        let place = if egress.way().is_for(address) { server.egress_registry.enter(most) } else { None };
+        let (way, ways) = egress.follow();
+        let place = if way.is_for(address) { server.egress_registry.enter(most) } else { None };
         let Some(place) = place else {
             server.metrics.egress_connect("refused");
             let attributes = json!({ "address": listener.address(), "remote": address.to_string() });
@@ -171,17 +179,22 @@ async fn accept(server: Arc<Server>, egress: Arc<Egress>, workers: Arc<Workers>,
         let (server, egress) = (Arc::clone(&server), Arc::clone(&egress));
         workers.spawn(async move {
             if let Ok(transport) = accepted.into_transport() {
-                serve(&server, &egress, transport, &address, &place).await;
+                serve(&server, &egress, (way, ways), transport, &address, &place).await;
             }
         });
     }
 }
 
-/// Serves one connection of the member behind.
-async fn serve(server: &Server, egress: &Egress, member: Transport, address: &ClientAddress, place: &Place) {
-    // Before the way is looked at: a reload that comes while the peer is reached counts as well.
-    let mut ways = egress.way.subscribe();
-    let way = Arc::clone(&ways.borrow_and_update());
+/// Serves one connection of the member behind, which was let in on this way: a reload that came since then, or comes while the peer
+/// is reached, counts as well.
+async fn serve(
+    server: &Server,
+    egress: &Egress,
+    (way, mut ways): (Arc<Way>, watch::Receiver<Arc<Way>>),
+    member: Transport,
+    address: &ClientAddress,
+    place: &Place,
+) {
     let to = way.connector.address();
     match reach(&way.connector).await {
         Ok((peer, standing)) => {
@@ -272,12 +285,14 @@ async fn carry(server: &Server, member: Transport, peer: Stream, outdated: impl 
         end.map_or_else(|error| format!("from the {side}: {error}"), |()| format!("the {side} left"))
     };
     let reason = tokio::select! {
-        end = pour(&mut from_member, &mut to_peer, &server.metrics.egress_bytes_to_peer, &mut sent) => ended("member", end),
-        end = pour(&mut from_peer, &mut to_member, &server.metrics.egress_bytes_from_peer, &mut received) => ended("peer", end),
+        // Nothing is carried where a reload has come already.
+        biased;
         outdated = outdated => {
             server.metrics.egress_closed(outdated.label());
             outdated.to_string()
         }
+        end = pour(&mut from_member, &mut to_peer, &server.metrics.egress_bytes_to_peer, &mut sent) => ended("member", end),
+        end = pour(&mut from_peer, &mut to_member, &server.metrics.egress_bytes_from_peer, &mut received) => ended("peer", end),
     };
     let _ = timeout(Duration::from_secs(1), async {
         let _ = to_peer.shutdown().await;

@@ -64,7 +64,8 @@ impl ClientConnection<'_> {
             let Some(subject) = &subject else { return Err(RelayError::Protocol("replies without end".to_owned()).into()) };
             Box::pin(self.confirm(subject)).await?;
             // A member follows the oplog for ever, and begins again elsewhere by itself.
-            if self.place.control.is_draining() && matches!(self.session.state(), State::Member(_)) {
+            let is_member = matches!(self.session.state(), State::Member(_)) || self.session.is_unproven_member();
+            if is_member && self.place.control.is_draining() {
                 return Err(End::Draining);
             }
             to = None;

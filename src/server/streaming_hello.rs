@@ -75,8 +75,11 @@ impl ClientConnection<'_> {
             }
             tokio::select! {
                 () = tokio::time::sleep_until(deadline) => {
-                    self.refresh_picture()?;
-                    return Ok(Over::Answer);
+                    // Nobody was woken for what is newer under the same topology version.
+                    if let Some(picture) = pictures.borrow_and_update().clone() {
+                        self.surroundings.picture = picture;
+                        return Ok(Over::Answer);
+                    }
                 }
                 changed = pictures.changed() => changed.map_err(|_closed| End::UpstreamLost)?,
                 read = self.channel.fill(), if self.channel.incoming.has_room() => {

@@ -226,11 +226,13 @@ impl ClientConnection<'_> {
 
     /// A message of `size` bytes that is there as a whole and may be forwarded, if that is possible with what is changed of it.
     fn fitted(&mut self, forwarding: Forwarding, command: &Command<'_>, judged_as: &Command<'_>, size: usize) -> Judged {
-        let access_control = self.surroundings.snapshot.policy.access_control;
-        self.origin.prepare(access_control, &forwarding.allowed, judged_as);
         let envelope = forwarding.envelope;
         match forwarding.allowed.fitted(command.body, size) {
-            Some(allowed) => Judged::Forward(Forwarding { allowed, ..forwarding }),
+            Some(allowed) => {
+                let access_control = self.surroundings.snapshot.policy.access_control;
+                self.origin.prepare(access_control, &allowed, judged_as);
+                Judged::Forward(Forwarding { allowed, ..forwarding })
+            }
             None => {
                 let text = "the message has no room for the digest of its user";
                 Judged::Refused(envelope, Refusal::Command(CommandError::new(ErrorCode::BSONObjectTooLarge, text)))

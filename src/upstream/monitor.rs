@@ -20,7 +20,8 @@ use crate::session::{AdvertisedNames, UpstreamPicture};
 
 /// How long the upstream may hold a streaming hello back when nothing changes, in milliseconds.
 const MAX_AWAIT_MS: i64 = 10_000;
-/// The same for a member of a replica set: drivers choose secondaries by the `lastWrite` that clients are told from the picture.
+/// The same for a member of a replica set, of which not all that a hello tells changes its topology version: a secondary learns who is
+/// the primary without, and drivers choose secondaries by a `lastWrite` that is never the same.
 const MAX_AWAIT_OF_MEMBER_MS: i64 = 1000;
 /// How much longer than that doorward waits before it holds the upstream for lost.
 const PATIENCE: Duration = Duration::from_secs(10);

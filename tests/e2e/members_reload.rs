@@ -1,5 +1,7 @@
 //! What a reload does to connections of members: who has logged in goes on, who has not comes back and may.
 
+use std::time::{Duration, Instant};
+
 use bson::{Document, doc};
 
 use super::support::PATIENCE;
@@ -84,6 +86,26 @@ fn a_front_without_access_control_closes_nobody() {
     assert!(member.answers());
     process.reload();
     assert_eq!(closed_at_fronts(&process), None);
+}
+
+#[test]
+fn a_drain_waits_for_no_stream_to_a_member_that_has_not_logged_in() {
+    let backend = shared_backend();
+    let (mut process, port) = doorward(&upstream(backend.port), &flags("--noauth")).expect("doorward");
+    let mut behind = Connection::plain(backend.port);
+    behind.must(doc! {"create": "followed", "capped": true, "size": 4096, "$db": "app"});
+    behind.must(doc! {"insert": "followed", "documents": [{"_id": 1}], "$db": "app"});
+    let mut member = says_member(port);
+    let follow = doc! {"find": "followed", "tailable": true, "awaitData": true, "readConcern": {}, "$db": "app"};
+    let found = member.must(follow);
+    let cursor = found.get_document("cursor").and_then(|cursor| cursor.get_i64("id")).expect("a cursor");
+    let stream = doc! {"getMore": cursor, "collection": "followed", "maxTimeMS": 100, "$db": "app"};
+    member.send(&Message::command(7, EXHAUST_ALLOWED, &stream)).expect("an open connection");
+    member.reply().expect("the first of many");
+    process.signal("TERM");
+    let told = Instant::now();
+    assert_eq!(process.wait(PATIENCE), Some(0), "{}", process.printed());
+    assert!(told.elapsed() < Duration::from_secs(10), "{:?}", told.elapsed());
 }
 
 #[test]

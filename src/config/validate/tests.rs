@@ -302,6 +302,10 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ),
         ("security.keyFile: /k\nproxy.egress: [{listen: 'db1:1', to: 'b:1'}]", "whoever reaches db1:1 would be a member"),
         ("security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1', from: 0.0.0.0/0}]", "from is everybody"),
+        (
+            "security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1', from: '::ffff:0.0.0.0/96'}]",
+            "from is everybody",
+        ),
         ("security.keyFile: /k\nproxy.egress: [{listen: '0.0.0.0:1', to: 'b:1', from: mongod}]", "from 'mongod': "),
         (
             "security.keyFile: /k\nproxy.egress: [{listen: 'localhost:1', to: 'b:1'}, {listen: 'localhost:1', to: 'c:1'}]",
