@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use serde_json::json;
 use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Server;
 use super::snapshot::Snapshot;
@@ -21,6 +23,11 @@ use crate::upstream::connector::Connector;
 use crate::upstream::monitor::{self, MonitorEvent, Picture, Publisher};
 use crate::upstream::suspicion::Suspicions;
 use crate::upstream::users::UserStore;
+
+/// How long a start waits for an upstream that can not be reached.
+const MOMENT: Duration = Duration::from_millis(500);
+/// How long it waits for one that is slow to answer.
+const LONGEST_LOOK: Duration = Duration::from_secs(3);
 
 /// One front.
 pub(crate) struct Front {
@@ -75,6 +82,25 @@ impl Front {
     pub(super) fn is_up(&self) -> bool {
         self.pictures.borrow().is_some()
     }
+}
+
+/// Waits until every upstream was reached once; one that can not be reached may come within a moment.
+pub(super) async fn first_look(fronts: &[Arc<Front>]) {
+    let moment = Instant::now() + MOMENT;
+    let look = async {
+        for front in fronts {
+            let (mut reached, mut failed) = (front.pictures.clone(), front.pictures.clone());
+            let gives_up = async {
+                let _ = failed.changed().await;
+                sleep_until(moment).await;
+            };
+            tokio::select! {
+                _ = reached.wait_for(Option::is_some) => {}
+                () = gives_up => {}
+            }
+        }
+    };
+    let _ = timeout(LONGEST_LOOK, look).await;
 }
 
 /// Watches a front's upstream for ever.

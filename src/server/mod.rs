@@ -164,8 +164,8 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
     if let Some(listener) = admin {
         tokio::spawn(http::serve(listener, Arc::clone(&server)));
     }
-    // The first pictures are waited for a moment, so that a client that comes at once finds an upstream that is there.
-    let _ = tokio::time::timeout(Duration::from_millis(500), first_pictures(&server)).await;
+    // The first pictures are waited for, so that a client that comes at once finds an upstream that is there.
+    front::first_look(&server.fronts).await;
     let accepting = start_accepting(&server, &workers, listeners);
     wait_for_signals(&server, &mut signals).await;
     drop(accepting);
@@ -178,13 +178,6 @@ async fn serve(settings: Settings, warnings: &[Warning], read_settings: ReadSett
 /// Binds the addresses of each place to listen.
 fn bind(settings: &Settings) -> Result<Vec<Vec<Listener>>, BindError> {
     entrance::places(&settings.proxy.fronts).into_iter().map(|place| listener::bind(&settings.net, place)).collect()
-}
-
-/// Waits until every upstream was reached once.
-async fn first_pictures(server: &Server) {
-    for front in &server.fronts {
-        let _ = front.pictures.clone().wait_for(Option::is_some).await;
-    }
 }
 
 async fn bind_admin(settings: &Settings) -> Result<Option<tokio::net::TcpListener>, ServeError> {
