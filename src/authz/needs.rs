@@ -124,7 +124,12 @@ impl Grants for Asking<'_> {
         self.principal
     }
 
+    /// Nobody's cursors are nobody's own: with a login they would be its user's.
     fn cursor(&self, id: i64) -> CursorOwner {
+        let is_nobodys = |opened: Arc<Opened>| opened.owner().is_none();
+        if self.principal.is_none() && self.cursors.opened(id).is_some_and(is_nobodys) {
+            return CursorOwner::Asker;
+        }
         self.cursors.owner(id, self.principal.map(Principal::name))
     }
 
@@ -224,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::authz::request::Sequences;
+    use crate::authz::rules;
     use crate::authz::testing::{request, user};
     use crate::error::CommandError;
     use crate::names::UserName;
@@ -267,6 +273,23 @@ mod tests {
         let readers = searched(both, Some(&reader())).unwrap();
         assert_eq!(readers.needs, nobodys.needs);
         assert_eq!(readers.lacking, [need(ORDERS, Action::Update)]);
+    }
+
+    #[test]
+    fn nobodys_cursors_would_be_ones_own_with_a_login() {
+        let cursors = Cursors::default();
+        let find = rawdoc! { "find": "orders", "$db": "app" };
+        let opened = |owner| Opened::new(owner, true, &Command::new("find", "app", &find));
+        cursors.remember(7, opened(None));
+        cursors.remember(8, opened(Some(Arc::new(reader()))));
+        let lacking = |rule: Rule, body: &RawDocumentBuf| {
+            search(rule, &request("app", body, Sequences::None), None, &cursors).unwrap().lacking
+        };
+        let kill = |id: i64| rawdoc! { "killCursors": "orders", "cursors": [id], "$db": "app" };
+        assert_eq!(lacking(rules::cursors::kill_cursors, &kill(7)), []);
+        assert_eq!(lacking(rules::cursors::kill_cursors, &kill(8)), [need(ORDERS, Action::KillAnyCursor)]);
+        let more = rawdoc! { "getMore": 7_i64, "collection": "orders", "$db": "app" };
+        assert_eq!(lacking(rules::cursors::get_more, &more), [need(ORDERS, Action::Find)]);
     }
 
     #[test]

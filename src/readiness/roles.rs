@@ -4,7 +4,7 @@
 //! is known here. *Smallest* compares what a set of roles grants, as pairs of a resource and an action: first the number of pairs on
 //! `{anyResource: true}`, then of those on every database (`{db: ""}`), then on the cluster, then on whole databases, then on single
 //! collections, and then the number of roles. So a role on one database is smaller than one on all of them, whatever it allows there.
-//! `root` and `__system` are considered only for needs that nothing else covers.
+//! `root` is considered only for needs that nothing else covers, and `__system` never: it is not for users.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,8 +21,10 @@ use crate::names::RoleName;
 /// ways.
 const MOST_STEPS: usize = 2_000;
 
-/// Roles that may do nearly everything.
-const LAST_RESORTS: [&str; 2] = ["root", "__system"];
+/// The role that may do nearly everything.
+const ROOT: &str = "root";
+/// The role that members have; MongoDB's manual forbids giving it to anybody else.
+const SYSTEM: &str = "__system";
 
 /// A built-in role as the upstream defines it.
 #[derive(Clone, Debug)]
@@ -40,7 +42,8 @@ impl Definition {
     pub fn from_roles_info(reply: &RawDocument) -> Vec<Self> {
         let Ok(roles) = reply.get_array("roles") else { return Vec::new() };
         let documents = roles.into_iter().flatten().filter_map(RawBsonRef::as_document);
-        documents.filter(|role| role.get_bool("isBuiltin").unwrap_or_default()).filter_map(Self::read).collect()
+        let built_in = documents.filter(|role| role.get_bool("isBuiltin").unwrap_or_default());
+        built_in.filter_map(Self::read).filter(|role| role.name.role != SYSTEM).collect()
     }
 
     fn read(role: &RawDocument) -> Option<Self> {
@@ -53,8 +56,8 @@ impl Definition {
         self.privileges.holds(need.resource.as_resource(), need.action)
     }
 
-    fn is_last_resort(&self) -> bool {
-        LAST_RESORTS.contains(&self.name.role.as_str())
+    fn is_root(&self) -> bool {
+        self.name.role == ROOT
     }
 }
 
@@ -95,21 +98,11 @@ pub struct Recommendation {
 /// Finds the smallest roles for these needs.
 #[must_use]
 pub fn recommend(needs: &[Need], definitions: &[Definition]) -> Recommendation {
-    let covered_by =
-        |allowed: &dyn Fn(&Definition) -> bool, need: &Need| definitions.iter().any(|role| allowed(role) && role.covers(need));
-    let ordinary = |role: &Definition| !role.is_last_resort();
-    let root = |role: &Definition| ordinary(role) || role.name.role == "root";
-    let all = |_: &Definition| true;
-    let uncovered: Vec<Need> = needs.iter().filter(|need| !covered_by(&all, need)).cloned().collect();
-    let wanted: Vec<&Need> = needs.iter().filter(|need| !uncovered.contains(need)).collect();
-    let is_enough = |allowed: &dyn Fn(&Definition) -> bool| wanted.iter().all(|need| covered_by(allowed, need));
-    let candidates: Vec<&Definition> = if is_enough(&ordinary) {
-        definitions.iter().filter(|role| ordinary(role)).collect()
-    } else if is_enough(&root) {
-        definitions.iter().filter(|role| root(role)).collect()
-    } else {
-        definitions.iter().collect()
-    };
+    let covered = |need: &&Need| definitions.iter().any(|role| role.covers(need));
+    let (wanted, uncovered): (Vec<&Need>, Vec<&Need>) = needs.iter().partition(covered);
+    let is_ordinary = |need: &&Need| definitions.iter().any(|role| !role.is_root() && role.covers(need));
+    let needs_root = !wanted.iter().all(is_ordinary);
+    let candidates: Vec<&Definition> = definitions.iter().filter(|role| needs_root || !role.is_root()).collect();
     let mut roles = Search::new(&wanted, &candidates).run();
     roles.sort();
     let mut privileges: BTreeMap<OwnedResource, BTreeSet<Action>> = BTreeMap::new();
@@ -117,7 +110,7 @@ pub fn recommend(needs: &[Need], definitions: &[Definition]) -> Recommendation {
         privileges.entry(need.resource.clone()).or_default().insert(need.action);
     }
     let privileges = privileges.into_iter().map(|(resource, actions)| (resource, actions.into_iter().collect())).collect();
-    Recommendation { roles, uncovered, privileges }
+    Recommendation { roles, uncovered: uncovered.into_iter().cloned().collect(), privileges }
 }
 
 /// The number of pairs of each width, then of roles.

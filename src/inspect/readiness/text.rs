@@ -60,8 +60,10 @@ pub(super) fn report(value: &Value, command: &str) -> String {
         let name = application_name(text_at(one, "application"));
         // What members do once they are logged in is not counted.
         let operations = number(one, "/operations/allowed");
-        let operations = if operations == 0 { String::new() } else { counted(operations, "operation") + " " };
-        let _ = writeln!(text, "  {name}: {operations}as {}", users.join(", "));
+        let operations = Some(operations).filter(|count| *count > 0).map(|count| counted(count, "operation"));
+        let users = Some(users.join(", ")).filter(|users| !users.is_empty()).map(|users| format!("as {users}"));
+        let told: Vec<String> = operations.into_iter().chain(users).collect();
+        let _ = writeln!(text, "  {name}: {}", told.join(" "));
         connections(&mut text, one);
     }
     let left_out = ["/overflow/denied", "/overflow/allowed", "/overflow/failedLogins"].map(|path| number(value, path));
