@@ -3,11 +3,13 @@
 # make transition-demo
 #              authentication is turned on for a replica set while applications work (MEMBERS=mongods: mongods carry the keyfile too)
 # make bench   the benches of the pure parts, then the end-to-end benchmark
+# make instructions            the instructions of each step of the hot path, compared with the accepted ones; needs valgrind
+# make instructions-accepted   accepts what they are now
 # make fmt, lint, ci
 
 CARGO ?= cargo
 
-.PHONY: test dev transition-demo bench fmt lint ci
+.PHONY: test dev transition-demo bench instructions instructions-accepted fmt lint ci
 
 test:
 	tests/support/run-tests
@@ -21,6 +23,13 @@ transition-demo:
 bench:
 	$(CARGO) bench --bench authz --bench codec --bench ownership --bench readiness --bench scram --bench x509 -- --quick
 	$(CARGO) bench --bench end_to_end
+
+# As the tests are built, which is quick: what is wasted shows in any build.
+instructions:
+	$(CARGO) test --locked --bench hot_path
+
+instructions-accepted:
+	$(CARGO) test --locked --bench hot_path -- --accept
 
 fmt:
 	$(CARGO) fmt

@@ -3,11 +3,13 @@
 //! `cargo bench --bench end_to_end` prints one table; `-- --quick` does it in less than a minute, and `-- --against FILE` adds a
 //! column for another build of doorward, so that a change is measured beside what was before; `--only operations` (or `single`,
 //! `connections`, `reads`, `writes`) leaves the other loads out, `--only authorization` all but the second table: what it costs that
-//! commands are authorized, or judged for the would-deny record, against a doorward that does neither. Everything runs on the loopback
+//! commands are authorized, or judged for the would-deny record, against a doorward that does neither; `--only footprint` all but the
+//! third: system calls, memory, start and size, beside what is to be reached. Everything runs on the loopback
 //! interface and shares this machine's processors, so rates say little by themselves: compare the columns. The rounds are
 //! interleaved and the table shows medians; HAProxy neither parses a message nor knows a user, so it is the floor.
 
 mod authorization;
+mod footprint;
 mod load;
 mod servers;
 
@@ -32,6 +34,9 @@ struct Plan {
     rounds: usize,
     unit: Duration,
     idle: usize,
+    /// Connections that are opened and closed, and starts that are timed.
+    closed: usize,
+    starts: usize,
     /// Another doorward to compare with.
     against: Option<PathBuf>,
     /// The only load; empty for all.
@@ -68,9 +73,9 @@ fn main() -> ExitCode {
     let value = |name: &str| arguments.iter().skip_while(|&argument| argument != name).nth(1);
     let (against, only) = (value("--against").map(PathBuf::from), value("--only").cloned().unwrap_or_default());
     let plan = if arguments.iter().any(|argument| argument == "--quick") {
-        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400, against, only }
+        Plan { rounds: 2, unit: Duration::from_millis(600), idle: 400, closed: 2000, starts: 5, against, only }
     } else {
-        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000, against, only }
+        Plan { rounds: 5, unit: Duration::from_millis(1500), idle: 2000, closed: 9000, starts: 41, against, only }
     };
     match run(&plan) {
         Ok(true) => ExitCode::SUCCESS,
@@ -86,9 +91,12 @@ fn main() -> ExitCode {
 fn run(plan: &Plan) -> Result<bool> {
     rlimit::increase_nofile_limit(1 << 16)?;
     let workshop = Workshop::new()?;
-    let complete = plan.only == authorization::NAME || forwarding(plan, &workshop)?;
+    let complete = [authorization::NAME, footprint::NAME].contains(&plan.only.as_str()) || forwarding(plan, &workshop)?;
     if plan.wants(authorization::NAME) {
         authorization::run(plan, &workshop)?;
+    }
+    if plan.wants(footprint::NAME) {
+        footprint::run(plan, &workshop)?;
     }
     Ok(complete)
 }

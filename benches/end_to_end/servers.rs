@@ -39,8 +39,21 @@ pub(crate) enum Security {
 pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(command: &mut Command) -> Result<Self> {
+    pub(crate) fn start(command: &mut Command) -> Result<Self> {
         Ok(Self(command.spawn().with_context(|| format!("{}", command.get_program().display()))?))
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(&mut self) -> Result<()> {
+        let status = self.0.wait()?;
+        if status.success() { Ok(()) } else { bail!("{status}") }
+    }
+
+    /// Interrupts it, as a terminal does, and waits until it ends.
+    pub(crate) fn interrupt(&mut self) -> Result<()> {
+        Command::new("kill").arg("-INT").arg(self.0.id().to_string()).status()?;
+        self.0.wait()?;
+        Ok(())
     }
 }
 
@@ -107,6 +120,19 @@ impl Workshop {
 
     /// Starts `program`, a doorward, before `sink`.
     pub(crate) fn doorward(&self, name: &str, program: &Path, sink: SocketAddr, security: Security) -> Result<(Process, Target)> {
+        let (mut command, address) = self.command(name, program, sink, security)?;
+        let (errors, log) = (self.path(&format!("{name}.err")), self.path(&format!("{name}.log")));
+        self.started(&mut command, address, &errors).with_context(|| format!("{name} did not start {}", last_lines(&log)))
+    }
+
+    /// How `program`, a doorward, is started before `sink`, and where it listens then.
+    pub(crate) fn command(
+        &self,
+        name: &str,
+        program: &Path,
+        sink: SocketAddr,
+        security: Security,
+    ) -> Result<(Command, SocketAddr)> {
         let path = |end: &str| self.path(&format!("{name}.{end}"));
         let (address, file, log) = (free_address()?, path("conf"), path("log"));
         let security = match security {
@@ -126,7 +152,7 @@ impl Workshop {
         fs::write(&file, text)?;
         let mut command = Command::new(program);
         command.arg("--config").arg(&file).stdout(Stdio::null());
-        self.started(&mut command, address, &path("err")).with_context(|| format!("{name} did not start {}", last_lines(&log)))
+        Ok((command, address))
     }
 
     /// Starts HAProxy before `sink`: TCP mode, the same certificates, as many threads as doorward has; `None` when not installed.
@@ -172,7 +198,8 @@ fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
 
-fn find(program: &str) -> Option<PathBuf> {
+/// A program of this machine.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin"), PathBuf::from("/usr/local/sbin")]);
     folders.map(|folder| folder.join(program)).find(|file| file.is_file())

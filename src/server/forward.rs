@@ -3,6 +3,8 @@
 //! What takes its time, a message that arrives slowly or a stream of replies, is confirmed on the way: whoever is not who was judged
 //! any more is closed, for the upstream then stands in the middle of a message.
 
+use std::pin::{Pin, pin};
+
 use super::connection::{ClientConnection, End};
 use super::observe::AfterCommand;
 use super::registry::Control;
@@ -94,17 +96,17 @@ impl ClientConnection<'_> {
     ) -> Result<(), End> {
         let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
         let moved = if let Some(message) = whole {
-            let sent = Box::pin(relay::forward_whole(allowed, &mut upstream.channel, message, envelope.checksum));
-            unless_lost(&self.place.control, sent).await?
+            let mut sent = Box::pin(relay::forward_whole(allowed, &mut upstream.channel, message, envelope.checksum));
+            unless_lost(&self.place.control, sent.as_mut()).await?
         } else {
             let sent = relay::forward(allowed, &mut self.channel, &mut upstream.channel, header, envelope.checksum);
-            let rest = unless_lost(&self.place.control, sent).await?;
+            let rest = unless_lost(&self.place.control, pin!(sent)).await?;
             if let Some(subject) = subject.filter(|_| rest.was_late) {
                 Box::pin(self.confirm(subject)).await?;
             }
             let Some(upstream) = self.upstream.as_mut() else { return Err(End::UpstreamLost) };
             let sent = relay::finish(rest, &mut self.channel, &mut upstream.channel);
-            unless_lost(&self.place.control, sent).await?
+            unless_lost(&self.place.control, pin!(sent)).await?
         };
         self.counts.forwarded = self.counts.forwarded.saturating_add(1);
         self.server.metrics.operations_forwarded.increment(1);
@@ -124,7 +126,7 @@ impl ClientConnection<'_> {
         };
         let form = ReplyForm { compressor: envelope.compressor, checksum: envelope.checksum && !self.channel.stream.is_tls() };
         let arrived = relay::reply(&mut self.channel, &mut upstream.channel, to, form, &mut observer);
-        let Arrived { moved, more } = unless_lost(&self.place.control, arrived).await?;
+        let Arrived { moved, more } = unless_lost(&self.place.control, pin!(arrived)).await?;
         self.server.metrics.bytes_to_clients.increment(moved);
         self.moved.replies = self.moved.replies.saturating_add(moved);
         Ok(more)
@@ -149,8 +151,9 @@ impl ClientConnection<'_> {
     }
 }
 
-/// Does this much of a relay, unless the upstream is lost meanwhile.
-async fn unless_lost<T>(control: &Control, work: impl Future<Output = Result<T, RelayError>>) -> Result<T, End> {
+/// Does this much of a relay, unless the upstream is lost meanwhile. By its address, because each connection has room for it all its
+/// life and would have it twice.
+async fn unless_lost<T>(control: &Control, work: Pin<&mut impl Future<Output = Result<T, RelayError>>>) -> Result<T, End> {
     tokio::select! {
         biased;
         done = work => Ok(done?),

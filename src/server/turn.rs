@@ -54,7 +54,8 @@ impl ClientConnection<'_> {
         }
         // Only such a message can be judged by its head; mongod judges any other when it is there as a whole.
         let by_head = header.opcode == opcode::MSG && header.response_to == 0;
-        if by_head && let Some(forwarding) = self.judge_head(header).await? {
+        let judged = if by_head { self.judge_head(header).await? } else { None };
+        if let Some(forwarding) = judged {
             return self.forward(header, forwarding, None).await;
         }
         // What is rare is boxed, so that a connection that waits does not hold the room for it.

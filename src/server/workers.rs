@@ -42,6 +42,8 @@ impl Workers {
     pub(super) fn spawn(&self, connection: impl Future<Output = ()> + Send + 'static) {
         let Some(worker) = self.workers.iter().min_by_key(|worker| worker.load.load(Ordering::Relaxed)) else { return };
         let share = Share::of(&worker.load);
+        // A future that awaits another has room for it twice, before and after it began: by its address it is small.
+        let connection = Box::pin(connection);
         worker.handle.spawn(async move {
             let _share = share;
             connection.await;

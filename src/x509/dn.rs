@@ -109,7 +109,10 @@ impl DistinguishedName {
     }
 
     /// `rdns` in the order of the text; none of them may be empty.
-    pub(super) fn from_rdns(rdns: Vec<Vec<Attribute>>) -> Self {
+    pub(super) fn from_rdns(mut rdns: Vec<Vec<Attribute>>) -> Self {
+        // Each connection keeps its client's.
+        rdns.iter_mut().for_each(Vec::shrink_to_fit);
+        rdns.shrink_to_fit();
         Self { text: print(&rdns), rdns }
     }
 
