@@ -13,7 +13,7 @@ use bson::rawdoc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::servers::cpu_seconds;
+use crate::processes::cpu_seconds;
 
 /// The database of all commands; the user may read and write it.
 pub(crate) const DATABASE: &str = "test";
@@ -26,8 +26,10 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// `None` speaks plain to the sink.
     pub(crate) tls: Option<Arc<ClientConfig>>,
-    /// The process whose CPU time and memory count.
-    pub(crate) process: Option<u32>,
+    /// The processes whose CPU time and memory count, with their children.
+    pub(crate) processes: Vec<u32>,
+    /// Whether somebody behind the address knows the client's certificate as a user.
+    pub(crate) logs_in: bool,
 }
 
 enum Transport {
@@ -58,7 +60,8 @@ impl Client {
         let mut client = Self { transport, buffer: vec![0; 256 * 1024] };
         let length = client.ask(&hello()).context("hello")?;
         let reply = client.buffer.get(..length).unwrap_or_default();
-        ensure!(contains(reply, b"speculativeAuthenticate"), "the client's certificate was not accepted as a user");
+        let logged_in = !target.logs_in || contains(reply, b"speculativeAuthenticate");
+        ensure!(logged_in, "the client's certificate was not accepted as a user");
         Ok(client)
     }
 
@@ -110,7 +113,7 @@ fn ask(stream: &mut (impl Read + Write), buffer: &mut [u8], message: &[u8]) -> R
 pub(crate) struct Sample {
     pub(crate) operations: f64,
     pub(crate) seconds: f64,
-    /// CPU seconds of the measured process.
+    /// CPU seconds of the measured processes.
     pub(crate) cpu: f64,
     /// Bytes of requests and replies.
     pub(crate) bytes: f64,
@@ -119,6 +122,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// CPU microseconds of an operation.
+    pub(crate) fn cost(&self) -> f64 {
+        self.cpu / self.operations * 1e6
+    }
+
     pub(crate) fn rate(&self) -> f64 {
         self.operations / self.seconds
     }
@@ -170,7 +178,7 @@ fn measure(
     work: impl Fn(&AtomicBool, &Barrier) -> Result<Sample> + Sync,
 ) -> Result<Sample> {
     let (stop, ready) = (AtomicBool::new(false), Barrier::new(threads + 1));
-    let cpu = || target.process.map_or(Ok(0.0), cpu_seconds);
+    let cpu = || target.processes.iter().copied().map(cpu_seconds).sum::<Result<f64>>();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&stop, &ready))).collect();
         ready.wait();
@@ -216,7 +224,7 @@ pub(crate) fn idle_connections(target: &Target, count: usize) -> Result<Vec<Clie
     })
 }
 
-fn message(body: &RawDocumentBuf, documents: &[u8]) -> Vec<u8> {
+pub(crate) fn message(body: &RawDocumentBuf, documents: &[u8]) -> Vec<u8> {
     let sequence = if documents.is_empty() { 0 } else { 1 + 4 + 10 + documents.len() };
     let length = 21 + body.as_bytes().len() + sequence;
     let mut bytes = Vec::with_capacity(length);

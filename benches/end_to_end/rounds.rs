@@ -1,0 +1,64 @@
+//! The loads: everybody and everybody's twin take turns, in many short rounds, so that whatever else the machine does meets all.
+
+use anyhow::Result;
+
+use crate::Plan;
+use crate::ending::Process;
+use crate::load::{Sample, Target};
+use crate::rows::{Load, Row, Source};
+use crate::table::Column;
+
+/// One subject that serves, with its twin.
+pub(crate) struct Contestant {
+    pub(crate) column: Column,
+    pub(crate) twins: [Target; 2],
+    pub(crate) _processes: [Process; 2],
+    pub(crate) failure: Option<String>,
+}
+
+impl Contestant {
+    /// Starts the subject and its twin.
+    pub(crate) fn new(name: &'static str, start: impl Fn() -> Result<(Process, Target)>) -> Result<Self> {
+        let ((one, first), (other, second)) = (start()?, start()?);
+        Ok(Self { column: Column::new(name), twins: [first, second], _processes: [one, other], failure: None })
+    }
+}
+
+/// Measures what `rows` want. `direct` is the backend without a proxy.
+pub(crate) fn run(plan: &Plan, rows: &[&Row], contestants: &mut [Contestant], direct: &Target) {
+    let loads: Vec<_> = Load::ALL.into_iter().filter(|load| rows.iter().any(|row| is_of(row, *load))).collect();
+    for round in 0..plan.rounds {
+        for &load in &loads {
+            // The rows that are about a single client compare it with one that has no proxy to pass.
+            let bare = if load == Load::OneFind { load.run(direct, plan).unwrap_or_default() } else { Sample::default() };
+            // All twins come after all subjects, and whoever comes first does not always come first.
+            for place in 0..2 * contestants.len() {
+                let place = (place + round) % (2 * contestants.len());
+                let (twin, place) = (place / contestants.len(), place % contestants.len());
+                let Some(contestant) = contestants.get_mut(place).filter(|contestant| contestant.failure.is_none()) else {
+                    continue;
+                };
+                let Some(target) = contestant.twins.get(twin) else { continue };
+                match load.run(target, plan) {
+                    Ok(sample) => note(rows, load, &mut contestant.column, twin, &sample, &bare),
+                    Err(failure) => contestant.failure = Some(format!("{failure:#}")),
+                }
+            }
+        }
+    }
+}
+
+fn is_of(row: &Row, load: Load) -> bool {
+    matches!(row.source, Source::Load(wanted, _) if wanted == load)
+}
+
+/// Notes the figures of all rows that come from one sample.
+fn note(rows: &[&Row], load: Load, column: &mut Column, twin: usize, sample: &Sample, direct: &Sample) {
+    for row in rows {
+        if let Source::Load(wanted, figure) = row.source
+            && wanted == load
+        {
+            column.add(row.name, twin, figure(sample, direct));
+        }
+    }
+}
