@@ -1,7 +1,7 @@
 //! T: TLS in front of the backend with tokio and rustls and nothing else, the least that an ordinary proxy in Rust spends.
 //!
-//! A process of its own: the bench starts itself with [`WORD`]. It has doorward's cryptography, as many workers, and otherwise what
-//! tokio and rustls do when they are not told anything.
+//! A process of its own: the bench starts itself with [`WORD`]. It has doorward's cryptography, as many workers, and but for the size of
+//! its buffers what tokio and rustls do when they are not told anything.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,12 +14,15 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
-use tokio::io::copy_bidirectional;
+use tokio::io::copy_bidirectional_with_sizes;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
 /// The bench is T when its first argument is this; then come where it listens, what is behind it, and the folder of certificates.
 pub(crate) const WORD: &str = "copy-loop";
+/// What is moved at once: as much as a TLS record holds. With tokio's own, the half of it, T would be easier to beat at bulk by a third,
+/// and harder at memory: 27 kB a connection for 41.
+const BUFFER: usize = 16 * 1024;
 
 pub(crate) fn main(arguments: &[String]) -> Result<()> {
     let [listen, upstream, folder] = arguments else { anyhow::bail!("{WORD} LISTEN UPSTREAM FOLDER") };
@@ -57,6 +60,6 @@ async fn forward(client: TcpStream, upstream: SocketAddr, acceptor: &TlsAcceptor
     let mut client = acceptor.accept(client).await?;
     let mut server = TcpStream::connect(upstream).await?;
     server.set_nodelay(true)?;
-    copy_bidirectional(&mut client, &mut server).await?;
+    copy_bidirectional_with_sizes(&mut client, &mut server, BUFFER, BUFFER).await?;
     Ok(())
 }

@@ -33,33 +33,47 @@ pub(crate) fn run(
     plan: &Plan,
     workshop: &Workshop,
     rows: &[&Row],
-    contestants: &mut [(&Subject, &mut Contestant)],
+    subjects: &[Subject],
+    contestants: &mut [Contestant],
 ) -> Result<()> {
-    let wants_memory = rows.iter().any(|row| matches!(row.source, Source::Memory(_)));
+    let subject_of = |contestant: &Contestant| subjects.iter().find(|subject| subject.name == contestant.column.name);
+    let mut contestants: Vec<_> =
+        contestants.iter_mut().filter_map(|contestant| Some((subject_of(contestant)?, contestant))).collect();
     let (_sink, direct) = workshop.sink(0).context("sink")?;
-    let mut served = Vec::new();
-    for (subject, contestant) in contestants.iter_mut() {
-        if let Err(failure) = single_figures(workshop, rows, subject, contestant) {
-            contestant.failure = Some(format!("{failure:#}"));
-        }
-        let twins = if wants_memory { 2 } else { 0 };
-        let both = (0..twins).map(|_| Served::new(plan, workshop, subject, &direct)).collect::<Result<Vec<_>>>();
-        let both = both.inspect_err(|failure| contestant.failure = Some(format!("{failure:#}")));
-        served.push(both.unwrap_or_default());
+    for (subject, contestant) in &mut contestants {
+        eprintln!("system calls of {}", subject.name);
+        let done = single_figures(workshop, rows, subject, contestant);
+        contestant.fails_with(done);
     }
-    thread::sleep(if wants_memory { SETTLED } else { Duration::ZERO });
-    for ((_, contestant), served) in contestants.iter_mut().zip(&served) {
-        for (twin, served) in served.iter().enumerate() {
-            let figures = served.figures()?;
+    if rows.iter().any(|row| matches!(row.source, Source::Memory(_))) {
+        memory(plan, workshop, rows, &mut contestants, &direct);
+    }
+    starts(plan, workshop, rows, &mut contestants, &direct);
+    Ok(())
+}
+
+/// Each has its clients for itself; they give memory back at the same time.
+fn memory(plan: &Plan, workshop: &Workshop, rows: &[&Row], contestants: &mut [(&Subject, &mut Contestant)], sink: &Target) {
+    let mut served = Vec::new();
+    for (place, (subject, contestant)) in contestants.iter_mut().enumerate() {
+        for twin in 0..2 {
+            eprintln!("memory of {}", subject.name);
+            let done = Served::new(plan, workshop, subject, sink).map(|one| served.push((place, twin, one)));
+            contestant.fails_with(done);
+        }
+    }
+    thread::sleep(SETTLED);
+    for (place, twin, served) in served {
+        let Some((_, contestant)) = contestants.get_mut(place) else { continue };
+        let column = &mut contestant.column;
+        let done = served.figures().map(|figures| {
             for row in rows {
                 let Source::Memory(place) = row.source else { continue };
-                figures.get(place).into_iter().for_each(|figure| contestant.column.add(row.name, twin, *figure));
+                figures.get(place).into_iter().for_each(|figure| column.add(row.name, twin, *figure));
             }
-        }
+        });
+        contestant.fails_with(done);
     }
-    drop(served);
-    starts(plan, workshop, rows, contestants, &direct);
-    Ok(())
 }
 
 /// Those that need no other subject beside them.
@@ -84,10 +98,9 @@ fn starts(plan: &Plan, workshop: &Workshop, rows: &[&Row], contestants: &mut [(&
     for row in rows.iter().filter(|row| matches!(row.source, Source::Start)) {
         for start in 0..2 * plan.starts {
             for (subject, contestant) in contestants.iter_mut().filter(|(_, contestant)| contestant.failure.is_none()) {
-                match first_reply(workshop, subject, sink) {
-                    Ok(milliseconds) => contestant.column.add(row.name, start % 2, milliseconds),
-                    Err(failure) => contestant.failure = Some(format!("{failure:#}")),
-                }
+                let done = first_reply(workshop, subject, sink);
+                let done = done.map(|milliseconds| contestant.column.add(row.name, start % 2, milliseconds));
+                contestant.fails_with(done);
             }
         }
     }

@@ -12,11 +12,10 @@ use bson::rawdoc;
 use crate::Plan;
 use crate::ending::Process;
 use crate::load::{Client, DATABASE, Target, insert_one, message};
-use crate::rounds::{self, Contestant};
+use crate::rounds::{self, Contest};
 use crate::rows::{MONGOD, MONGOD_ROWS};
 use crate::servers::{Launch, USER, Workshop, find, free_address};
 use crate::subjects::{DOORWARD, HAPROXY, Security, Subject, T};
-use crate::table;
 
 /// Measures and prints; `false` when doorward failed.
 pub(crate) fn run(plan: &Plan, workshop: &Workshop) -> Result<bool> {
@@ -31,7 +30,8 @@ pub(crate) fn run(plan: &Plan, workshop: &Workshop) -> Result<bool> {
     let folder = workshop.own_folder()?;
     let (process, plain) = in_the_clear(workshop, &program, &folder)?;
     let backend = process.0.id();
-    let mut contestants = vec![Contestant::new(MONGOD, || with_tls(workshop, &program))?];
+    let mut contest = Contest::default();
+    contest.enter(MONGOD, || with_tls(workshop, &program));
     let built = Path::new(env!("CARGO_BIN_EXE_doorward"));
     let doorward = Subject::doorward(DOORWARD, built, Security::Enabled);
     for subject in Subject::peer(T).into_iter().chain([doorward]).chain(Subject::peer(HAPROXY)) {
@@ -42,23 +42,12 @@ pub(crate) fn run(plan: &Plan, workshop: &Workshop) -> Result<bool> {
             let launch = subject.launch(workshop, plain.address)?;
             workshop.start_as(launch, |address, proxy| Target { address, tls, processes: processes(proxy), logs_in })
         };
-        contestants.push(Contestant::new(subject.name, before_mongod).context(subject.name)?);
+        contest.enter(subject.name, before_mongod);
     }
-    rounds::run(plan, &rows, &mut contestants, &plain);
-    let mut complete = true;
-    let mut columns = Vec::new();
-    for contestant in contestants {
-        match contestant.failure {
-            Some(failure) => {
-                println!("{} is left out: {failure}", contestant.column.name);
-                complete &= !table::ours(contestant.column.name);
-            }
-            None => columns.push(contestant.column),
-        }
-    }
-    println!("\nbefore a plain mongod, beside mongod's own TLS:");
-    table::print(&rows, &columns);
-    Ok(complete)
+    rounds::run(plan, &rows, &mut contest.contestants, &plain);
+    println!("\nbefore a mongod in the clear, beside a mongod with TLS of its own:");
+    contest.print(&rows);
+    Ok(!contest.failed)
 }
 
 /// `$MONGOD`, one on the PATH, or one that the tests fetched.

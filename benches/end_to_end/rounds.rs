@@ -6,21 +6,61 @@ use crate::Plan;
 use crate::ending::Process;
 use crate::load::{Sample, Target};
 use crate::rows::{Load, Row, Source};
-use crate::table::Column;
+use crate::subjects::{BEFORE, DOORWARD};
+use crate::table::{self, Column};
 
 /// One subject that serves, with its twin.
 pub(crate) struct Contestant {
     pub(crate) column: Column,
     pub(crate) twins: [Target; 2],
-    pub(crate) _processes: [Process; 2],
     pub(crate) failure: Option<String>,
+    _processes: [Process; 2],
 }
 
 impl Contestant {
-    /// Starts the subject and its twin.
-    pub(crate) fn new(name: &'static str, start: impl Fn() -> Result<(Process, Target)>) -> Result<Self> {
+    fn new(name: &'static str, start: impl Fn() -> Result<(Process, Target)>) -> Result<Self> {
         let ((one, first), (other, second)) = (start()?, start()?);
-        Ok(Self { column: Column::new(name), twins: [first, second], _processes: [one, other], failure: None })
+        Ok(Self { column: Column::new(name), twins: [first, second], failure: None, _processes: [one, other] })
+    }
+
+    /// Keeps the first failure.
+    pub(crate) fn fails_with(&mut self, done: Result<()>) {
+        self.failure = self.failure.take().or_else(|| done.err().map(|failure| format!("{failure:#}")));
+    }
+}
+
+/// All who take turns. Who fails is left out with a line that says why.
+#[derive(Default)]
+pub(crate) struct Contest {
+    pub(crate) contestants: Vec<Contestant>,
+    /// One of those who failed is a doorward.
+    pub(crate) failed: bool,
+}
+
+impl Contest {
+    /// Starts a subject and its twin.
+    pub(crate) fn enter(&mut self, name: &'static str, start: impl Fn() -> Result<(Process, Target)>) {
+        match Contestant::new(name, start) {
+            Ok(contestant) => self.contestants.push(contestant),
+            Err(failure) => self.leave_out(name, &format!("{failure:#}")),
+        }
+    }
+
+    fn leave_out(&mut self, name: &str, why: &str) {
+        println!("{name} is left out: {why}");
+        self.failed |= [DOORWARD, BEFORE].contains(&name);
+    }
+
+    /// Ends the processes, and prints what was measured.
+    pub(crate) fn print(&mut self, rows: &[&Row]) {
+        let mut columns = Vec::new();
+        for contestant in std::mem::take(&mut self.contestants) {
+            match contestant.failure {
+                Some(failure) => self.leave_out(contestant.column.name, &failure),
+                None => columns.push(contestant.column),
+            }
+        }
+        table::print(rows, &columns);
     }
 }
 
@@ -28,6 +68,7 @@ impl Contestant {
 pub(crate) fn run(plan: &Plan, rows: &[&Row], contestants: &mut [Contestant], direct: &Target) {
     let loads: Vec<_> = Load::ALL.into_iter().filter(|load| rows.iter().any(|row| is_of(row, *load))).collect();
     for round in 0..plan.rounds {
+        eprintln!("round {} of {}, {} in it", round + 1, plan.rounds, contestants.len());
         for &load in &loads {
             // The rows that are about a single client compare it with one that has no proxy to pass.
             let bare = if load == Load::OneFind { load.run(direct, plan).unwrap_or_default() } else { Sample::default() };
@@ -39,10 +80,9 @@ pub(crate) fn run(plan: &Plan, rows: &[&Row], contestants: &mut [Contestant], di
                     continue;
                 };
                 let Some(target) = contestant.twins.get(twin) else { continue };
-                match load.run(target, plan) {
-                    Ok(sample) => note(rows, load, &mut contestant.column, twin, &sample, &bare),
-                    Err(failure) => contestant.failure = Some(format!("{failure:#}")),
-                }
+                let done = load.run(target, plan);
+                let done = done.map(|sample| note(rows, load, &mut contestant.column, twin, &sample, &bare));
+                contestant.fails_with(done);
             }
         }
     }

@@ -116,8 +116,12 @@ impl Subject {
 /// A configuration with what is between `@` and `@` in it replaced.
 fn fill(template: &str, workshop: &Workshop, own: &Path, listen: SocketAddr, upstream: SocketAddr) -> Result<String> {
     let module = stream_module().flatten().map(|module| format!("load_module {};", module.display()));
+    let files = rlimit::getrlimit(rlimit::Resource::NOFILE)?.0;
     let values = [
         ("@threads@", thread::available_parallelism()?.to_string()),
+        ("@files@", files.to_string()),
+        // Two sockets each, and some files beside them.
+        ("@connections@", (files.saturating_sub(200) / 2).to_string()),
         ("@folder@", workshop.path("").display().to_string().trim_end_matches('/').to_owned()),
         ("@own@", own.display().to_string()),
         ("@listen@", listen.to_string()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::rows::{Base, Ratio, Row};
-use crate::subjects::{BEFORE, DOORWARD, PEERS};
+use crate::subjects::{DOORWARD, PEERS};
 
 /// The figures of one subject.
 pub(crate) struct Column {
@@ -124,9 +124,4 @@ fn line(title: &str, columns: &[Column], values: impl Fn(&Column) -> Option<Vec<
         Some((goal, values)) => println!("  <= {} {}", number(goal), verdict(&values, goal)),
         None => println!(),
     }
-}
-
-/// The columns in which a failure is one of this bench and not of a peer.
-pub(crate) fn ours(name: &str) -> bool {
-    [DOORWARD, BEFORE].contains(&name)
 }
