@@ -2,7 +2,7 @@
 # make dev     a local gateway with its own certificates, keyfile, users and mongod
 # make transition-demo
 #              authentication is turned on for a replica set while applications work (MEMBERS=mongods: mongods carry the keyfile too)
-# make bench   the benches of the pure parts, then the end-to-end benchmark
+# make bench   the benches of the pure parts, then doorward beside the proxies and the mongod that are found here (docs/performance.md)
 # make instructions            the instructions of each step of the hot path, compared with the accepted ones; needs valgrind
 # make instructions-accepted   accepts what they are now
 # make fmt, lint, ci
