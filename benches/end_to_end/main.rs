@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --bench end_to_end` prints three tables: the comparison, the same with a real mongod, and what authorization costs.
 //! After `--`: `--quick` takes two or three minutes and shows little more than that everything works; `--only NAME,NAME` measures these
-//! rows alone (their names are in `rows.rs`; `loads`, `footprint`, `mongod` and `authorization` are many at once); `--against FILE` adds
+//! rows alone (their names are in `rows.rs`; `loads`, `footprint`, `mongod` and `authorization` are many at once; `growth` is measured only when
+//! it is named); `--against FILE` adds
 //! a column for another build of doorward.
 //!
 //! Everything runs on the loopback interface and shares this machine's processors, so rates say little by themselves. Everybody takes
@@ -14,8 +15,10 @@ mod comparison;
 mod copy_loop;
 mod ending;
 mod footprint;
+mod growth;
 mod load;
 mod mongods;
+mod pki;
 mod processes;
 mod rounds;
 mod rows;
@@ -40,6 +43,8 @@ struct Plan {
     unit: Duration,
     /// Connections that are idle, and closed then.
     connections: usize,
+    /// The most users.
+    users: usize,
     starts: usize,
     /// Another doorward to compare with.
     against: Option<PathBuf>,
@@ -54,12 +59,12 @@ impl Plan {
         let only: Vec<_> = value("--only").map(|names| names.split(',').map(str::to_owned).collect()).unwrap_or_default();
         for name in &only {
             let known = ROWS.iter().chain(MONGOD_ROWS).any(|row| [row.name, row.group].contains(&name.as_str()));
-            ensure!(known || name == authorization::NAME, "there is no row {name:?}");
+            ensure!(known || [authorization::NAME, growth::NAME].contains(&name.as_str()), "there is no row {name:?}");
         }
         Ok(if words.iter().any(|word| word == "--quick") {
-            Self { rounds: 3, unit: Duration::from_millis(200), connections: 1000, starts: 3, against, only }
+            Self { rounds: 3, unit: Duration::from_millis(200), connections: 1000, users: 1000, starts: 3, against, only }
         } else {
-            Self { rounds: 15, unit: Duration::from_millis(500), connections: 9000, starts: 15, against, only }
+            Self { rounds: 15, unit: Duration::from_millis(500), connections: 9000, users: 10_000, starts: 15, against, only }
         })
     }
 
@@ -90,8 +95,12 @@ fn run(plan: &Plan) -> Result<bool> {
     ending::watch()?;
     let workshop = Workshop::new()?;
     let complete = comparison::run(plan, &workshop)? & mongods::run(plan, &workshop)?;
-    if plan.only.is_empty() || plan.only.iter().any(|name| name == authorization::NAME) {
+    let names = |table: &str| plan.only.iter().any(|name| name == table);
+    if plan.only.is_empty() || names(authorization::NAME) {
         authorization::run(plan, &workshop)?;
+    }
+    if names(growth::NAME) {
+        growth::run(plan, &workshop)?;
     }
     Ok(complete)
 }

@@ -59,7 +59,7 @@ impl Load {
         match self {
             Self::Finds => closed_loop(target, &find_one(), CLIENTS, plan.unit).context("finds"),
             Self::OneFind => closed_loop(target, &find_one(), 1, plan.unit).context("finds of one client"),
-            Self::Logins => connection_loop(target, CONNECTING, plan.unit).context("logins"),
+            Self::Logins => connection_loop(std::slice::from_ref(target), CONNECTING, plan.unit).context("logins"),
             Self::Reads => closed_loop(target, &find_many(), STREAMING, plan.unit).context("large replies"),
             Self::Writes => closed_loop(target, &insert_many(LARGE), STREAMING, plan.unit).context("large requests"),
         }

@@ -12,15 +12,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use doorward::certs::{Authority, Purpose, Request};
-use rustls::client::Resumption;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
 
 use crate::ending::{self, Process};
 use crate::load::{Client, DATABASE, Target};
+use crate::pki::Pki;
 
 /// A server must answer within this.
 const START: Duration = Duration::from_secs(10);
@@ -39,40 +35,20 @@ pub(crate) struct Launch {
 pub(crate) struct Workshop {
     folder: tempfile::TempDir,
     servers: AtomicUsize,
+    pub(crate) pki: Pki,
+    /// What the user does.
     pub(crate) tls: Arc<ClientConfig>,
 }
 
 impl Workshop {
-    /// Makes the PKI. The client pins version, group and cipher, so that every proxy does the same work.
     pub(crate) fn new() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         ending::remove_with_the_bench(folder.path());
-        let request = |subject: &str, names: &[&str]| Request {
-            subject: subject.into(),
-            names: names.iter().map(ToString::to_string).collect(),
-            days: 30,
-        };
-        let (authority, ca) = Authority::create(&request("CN=bench CA", &[]))?;
-        let server = authority.sign(&request("CN=localhost", &["localhost", "127.0.0.1"]), Purpose::Server)?;
-        let client = authority.sign(&request(USER, &[]), Purpose::Client)?;
-        fs::write(folder.path().join("ca.pem"), &ca.certificate)?;
-        fs::write(folder.path().join("server.pem"), server.joined())?;
+        let pki = Pki::new(folder.path())?;
+        let tls = pki.client(USER)?;
         fs::write(folder.path().join("keyfile"), "benchbench")?;
         fs::set_permissions(folder.path().join("keyfile"), fs::Permissions::from_mode(0o600))?;
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(ca.certificate.as_bytes())?)?;
-        let mut provider: CryptoProvider = aws_lc_rs::default_provider();
-        provider.kx_groups = vec![aws_lc_rs::kx_group::X25519];
-        provider.cipher_suites = vec![aws_lc_rs::cipher_suite::TLS13_AES_256_GCM_SHA384];
-        let mut tls = ClientConfig::builder_with_provider(Arc::new(provider))
-            .with_protocol_versions(&[&rustls::version::TLS13])?
-            .with_root_certificates(roots)
-            .with_client_auth_cert(
-                vec![CertificateDer::from_pem_slice(client.certificate.as_bytes())?],
-                PrivateKeyDer::from_pem_slice(client.key.as_bytes())?,
-            )?;
-        tls.resumption = Resumption::disabled();
-        Ok(Self { folder, servers: AtomicUsize::new(0), tls: Arc::new(tls) })
+        Ok(Self { folder, servers: AtomicUsize::new(0), pki, tls })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -81,8 +57,16 @@ impl Workshop {
 
     /// Starts `doorward sink`, whose user may read and write one database, as an ordinary application may.
     pub(crate) fn sink(&self, batch: usize) -> Result<(Process, Target)> {
+        self.sink_of([USER], batch)
+    }
+
+    /// A sink that has these users.
+    pub(crate) fn sink_of<'a>(&self, users: impl IntoIterator<Item = &'a str>, batch: usize) -> Result<(Process, Target)> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_doorward"));
-        command.args(["sink", "--x509-user", USER, "--read-write", DATABASE, "--batch-bytes", &batch.to_string()]);
+        command.args(["sink", "--read-write", DATABASE, "--batch-bytes", &batch.to_string()]);
+        for user in users {
+            command.args(["--x509-user", user]);
+        }
         command.stdout(Stdio::piped());
         let mut process = Process::start(&mut command)?;
         let mut line = String::new();
