@@ -67,7 +67,7 @@ impl Contest {
 /// Measures what `rows` want. `direct` is the backend without a proxy.
 pub(crate) fn run(plan: &Plan, rows: &[&Row], contestants: &mut [Contestant], direct: &Target) {
     let loads: Vec<_> = Load::ALL.into_iter().filter(|load| rows.iter().any(|row| is_of(row, *load))).collect();
-    for round in 0..plan.rounds {
+    for round in 0..if loads.is_empty() { 0 } else { plan.rounds } {
         eprintln!("round {} of {}, {} in it", round + 1, plan.rounds, contestants.len());
         for &load in &loads {
             // The rows that are about a single client compare it with one that has no proxy to pass.
