@@ -2,14 +2,15 @@
 # make dev     a local gateway with its own certificates, keyfile, users and mongod
 # make transition-demo
 #              authentication is turned on for a replica set while applications work (MEMBERS=mongods: mongods carry the keyfile too)
-# make bench   the benches of the pure parts, then the end-to-end benchmark
+# make bench   the benches of the pure parts, then doorward beside the proxies and the mongod that are found here (docs/performance.md)
+# make growth  what an operation costs with more connections, longer messages, more users: docs/growth.tsv and docs/growth.svg
 # make instructions            the instructions of each step of the hot path, compared with the accepted ones; needs valgrind
 # make instructions-accepted   accepts what they are now
 # make fmt, lint, ci
 
 CARGO ?= cargo
 
-.PHONY: test dev transition-demo bench instructions instructions-accepted fmt lint ci
+.PHONY: test dev transition-demo bench growth instructions instructions-accepted fmt lint ci
 
 test:
 	tests/support/run-tests
@@ -23,6 +24,10 @@ transition-demo:
 bench:
 	$(CARGO) bench --bench authz --bench codec --bench ownership --bench readiness --bench scram --bench x509 -- --quick
 	$(CARGO) bench --bench end_to_end
+
+growth:
+	$(CARGO) bench --bench end_to_end -- --only growth > docs/growth.tsv
+	python3 benches/plot-growth docs/growth.tsv docs/growth.svg
 
 # As the tests are built, which is quick: what is wasted shows in any build.
 instructions:

@@ -1,17 +1,19 @@
-//! The second table: what authorization costs, in CPU time of the proxy, which does not depend on who else uses the machine.
+//! The third table: what authorization costs, in CPU time of the proxy, which does not depend on who else uses the machine.
 //!
 //! Four proxies before one sink take turns, in many short rounds: HAProxy, doorward without access control, doorward as it is by
 //! default, and doorward in transition, which judges everything for the would-deny record. A ratio is that of two neighbours in one
 //! round; the table shows the median, and between which ratios the middle half of the rounds lies.
 
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::ending::Process;
 use crate::load::{Target, aggregate, closed_loop, find_one, find_without_session, insert_one};
-use crate::servers::{Process, Security, Workshop};
-use crate::{CLIENTS, Plan, number, part};
+use crate::servers::Workshop;
+use crate::subjects::{BEFORE, HAPROXY, Security, Subject};
+use crate::table::{number, part};
+use crate::{CLIENTS, Plan};
 
 /// What `--only` calls this table.
 pub(crate) const NAME: &str = "authorization";
@@ -35,34 +37,26 @@ pub(crate) fn run(plan: &Plan, workshop: &Workshop) -> Result<()> {
     let (_sink, direct) = workshop.sink(0).context("sink")?;
     let proxy = |name, (process, target)| Proxy { name, target, _process: process, costs: vec![Vec::new(); loads.len()] };
     let mut proxies = Vec::new();
-    if let Some(server) = workshop.haproxy(direct.address)? {
-        proxies.push(proxy("HAProxy", server));
-    }
     let built = Path::new(env!("CARGO_BIN_EXE_doorward"));
     let modes = [("off", Security::Disabled), ("on", Security::Enabled), ("transition", Security::Transition)];
-    let before = plan.against.as_deref().map(|program| ("before", program, Security::Enabled));
-    for (name, program, security) in before.into_iter().chain(modes.map(|(name, security)| (name, built, security))) {
-        proxies.push(proxy(name, workshop.doorward(name, program, direct.address, security)?));
+    let before = plan.against.as_deref().map(|program| Subject::doorward(BEFORE, program, Security::Enabled));
+    let modes = modes.map(|(name, security)| Subject::doorward(name, built, security));
+    for subject in Subject::peer(HAPROXY).into_iter().chain(before).chain(modes) {
+        proxies.push(proxy(subject.name, subject.start(workshop, direct.address)?));
     }
-    let unit = plan.unit / 6;
-    for round in 0..plan.rounds * 6 {
+    for round in 0..2 * plan.rounds {
         for (load, (_, message)) in loads.iter().enumerate() {
             for place in 0..proxies.len() {
                 // Whoever comes first does not always come first.
                 let place = (place + round) % proxies.len();
                 let Some(proxy) = proxies.get_mut(place) else { continue };
-                let cost = measure(&proxy.target, message, unit).with_context(|| proxy.name)?;
-                proxy.costs.get_mut(load).into_iter().for_each(|costs| costs.push(cost));
+                let sample = closed_loop(&proxy.target, message, CLIENTS, plan.unit / 2).context(proxy.name)?;
+                proxy.costs.get_mut(load).into_iter().for_each(|costs| costs.push(sample.cost()));
             }
         }
     }
     print(&loads.map(|(name, _)| name), &proxies);
     Ok(())
-}
-
-fn measure(target: &Target, message: &[u8], unit: Duration) -> Result<f64> {
-    let sample = closed_loop(target, message, CLIENTS, unit)?;
-    Ok(sample.cpu / sample.operations * 1e6)
 }
 
 fn print(loads: &[&str], proxies: &[Proxy]) {

@@ -1,9 +1,10 @@
 //! The load generator: blocking clients on threads of their own, each in a closed loop over one prepared message.
 
 use std::io::{Read, Write};
+use std::mem;
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Barrier};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,12 @@ use bson::rawdoc;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 
-use crate::servers::cpu_seconds;
+use crate::processes::cpu_seconds;
 
 /// The database of all commands; the user may read and write it.
 pub(crate) const DATABASE: &str = "test";
+/// What a client reads at once, twice.
+const BUFFER: usize = 256 * 1024;
 /// No answer takes this long; a server that gives none must not stop the bench.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -26,8 +29,10 @@ pub(crate) struct Target {
     pub(crate) address: SocketAddr,
     /// `None` speaks plain to the sink.
     pub(crate) tls: Option<Arc<ClientConfig>>,
-    /// The process whose CPU time and memory count.
-    pub(crate) process: Option<u32>,
+    /// The processes whose CPU time and memory count, with their children.
+    pub(crate) processes: Vec<u32>,
+    /// Whether somebody behind the address knows the client's certificate as a user.
+    pub(crate) logs_in: bool,
 }
 
 enum Transport {
@@ -55,10 +60,11 @@ impl Client {
                 Transport::Tls(Box::new(StreamOwned::new(connection, stream)))
             }
         };
-        let mut client = Self { transport, buffer: vec![0; 256 * 1024] };
+        let mut client = Self { transport, buffer: vec![0; BUFFER] };
         let length = client.ask(&hello()).context("hello")?;
         let reply = client.buffer.get(..length).unwrap_or_default();
-        ensure!(contains(reply, b"speculativeAuthenticate"), "the client's certificate was not accepted as a user");
+        let logged_in = !target.logs_in || contains(reply, b"speculativeAuthenticate");
+        ensure!(logged_in, "the client's certificate was not accepted as a user");
         Ok(client)
     }
 
@@ -110,7 +116,7 @@ fn ask(stream: &mut (impl Read + Write), buffer: &mut [u8], message: &[u8]) -> R
 pub(crate) struct Sample {
     pub(crate) operations: f64,
     pub(crate) seconds: f64,
-    /// CPU seconds of the measured process.
+    /// CPU seconds of the measured processes.
     pub(crate) cpu: f64,
     /// Bytes of requests and replies.
     pub(crate) bytes: f64,
@@ -119,6 +125,11 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
+    /// CPU microseconds of an operation.
+    pub(crate) fn cost(&self) -> f64 {
+        self.cpu / self.operations * 1e6
+    }
+
     pub(crate) fn rate(&self) -> f64 {
         self.operations / self.seconds
     }
@@ -148,15 +159,52 @@ pub(crate) fn closed_loop(target: &Target, message: &[u8], connections: usize, d
     })
 }
 
-/// `clients` threads connect, authenticate and hang up, again and again for `duration`.
-pub(crate) fn connection_loop(target: &Target, clients: usize, duration: Duration) -> Result<Sample> {
-    measure(target, clients, duration, |stop, ready| {
+/// `clients` threads connect, authenticate and hang up, again and again for `duration`; to one of `targets`, which are one server with
+/// different users, after the other.
+pub(crate) fn connection_loop(targets: &[Target], clients: usize, duration: Duration) -> Result<Sample> {
+    let mut next = AtomicUsize::new(0);
+    let first = targets.get(*next.get_mut()).context("no target")?;
+    measure(first, clients, duration, |stop, ready| {
         ready.wait();
         let mut sample = Sample::default();
         while !stop.load(Ordering::Relaxed) {
+            let place = next.fetch_add(1, Ordering::Relaxed) % targets.len();
+            let target = targets.get(place).unwrap_or(first);
             let start = Instant::now();
             drop(Client::connect(target)?);
             sample.latencies.push(start.elapsed());
+        }
+        Ok(sample)
+    })
+}
+
+/// The connections that are there ask one after the other, as many at once as there are `hands`.
+pub(crate) fn rotating_loop(
+    target: &Target,
+    message: &[u8],
+    clients: &mut [Client],
+    hands: usize,
+    duration: Duration,
+) -> Result<Sample> {
+    let size = clients.len().div_ceil(hands).max(1);
+    let parts = Mutex::new(clients.chunks_mut(size).collect::<Vec<_>>());
+    let hands = parts.lock().map_or(0, |parts| parts.len());
+    measure(target, hands, duration, |stop, ready| {
+        let part = parts.lock().ok().and_then(|mut parts| parts.pop());
+        ready.wait();
+        let (part, mut sample) = (part.context("no connection")?, Sample::default());
+        let mut buffer = vec![0; BUFFER];
+        'all: loop {
+            for client in part.iter_mut() {
+                if stop.load(Ordering::Relaxed) {
+                    break 'all;
+                }
+                mem::swap(&mut client.buffer, &mut buffer);
+                let start = Instant::now();
+                client.ask(message)?;
+                sample.latencies.push(start.elapsed());
+                mem::swap(&mut client.buffer, &mut buffer);
+            }
         }
         Ok(sample)
     })
@@ -170,7 +218,7 @@ fn measure(
     work: impl Fn(&AtomicBool, &Barrier) -> Result<Sample> + Sync,
 ) -> Result<Sample> {
     let (stop, ready) = (AtomicBool::new(false), Barrier::new(threads + 1));
-    let cpu = || target.process.map_or(Ok(0.0), cpu_seconds);
+    let cpu = || target.processes.iter().copied().map(cpu_seconds).sum::<Result<f64>>();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(|| work(&stop, &ready))).collect();
         ready.wait();
@@ -198,16 +246,16 @@ pub(crate) fn idle_connections(target: &Target, count: usize) -> Result<Vec<Clie
     let message = find_one();
     let threads = 4;
     thread::scope(|scope| {
-        let open = || -> Result<Vec<Client>> {
+        let open = |count: usize| -> Result<Vec<Client>> {
             let one = |_| {
                 let mut client = Client::connect(target)?;
                 client.ask_successfully(&message)?;
                 client.buffer = Vec::new(); // it stays idle
                 Ok(client)
             };
-            (0..count.div_ceil(threads)).map(one).collect()
+            (0..count).map(one).collect()
         };
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(open)).collect();
+        let workers: Vec<_> = (0..threads).map(|place| scope.spawn(move || open((count + place) / threads))).collect();
         let mut clients = Vec::new();
         for worker in workers {
             clients.extend(worker.join().map_err(|_| anyhow::anyhow!("a client panicked"))??);
@@ -216,7 +264,7 @@ pub(crate) fn idle_connections(target: &Target, count: usize) -> Result<Vec<Clie
     })
 }
 
-fn message(body: &RawDocumentBuf, documents: &[u8]) -> Vec<u8> {
+pub(crate) fn message(body: &RawDocumentBuf, documents: &[u8]) -> Vec<u8> {
     let sequence = if documents.is_empty() { 0 } else { 1 + 4 + 10 + documents.len() };
     let length = 21 + body.as_bytes().len() + sequence;
     let mut bytes = Vec::with_capacity(length);
@@ -292,6 +340,12 @@ pub(crate) fn aggregate() -> Vec<u8> {
 /// A read that is answered with the sink's whole batch.
 pub(crate) fn find_many() -> Vec<u8> {
     message(&rawdoc! { "find": "bench", "filter": {}, "lsid": logical_session(), "$db": DATABASE }, &[])
+}
+
+/// An insert of a document with a text of so many bytes.
+pub(crate) fn insert_text(bytes: usize) -> Vec<u8> {
+    let document = rawdoc! { "_id": 1, "text": "x".repeat(bytes) };
+    message(&rawdoc! { "insert": "bench", "ordered": true, "lsid": logical_session(), "$db": DATABASE }, document.as_bytes())
 }
 
 /// An insert of documents of 1 MB that makes a message of about `bytes` bytes.

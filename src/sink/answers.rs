@@ -23,8 +23,8 @@ pub struct Options {
     pub batches: u32,
     /// A SCRAM user of the database `admin`: name and password.
     pub user: Option<(String, String)>,
-    /// A user of `$external`: the subject of its certificate.
-    pub x509_user: Option<String>,
+    /// Users of `$external`: the subjects of their certificates.
+    pub x509_users: Vec<String>,
     /// The one database that the users may read and write; without it they may do everything.
     pub read_write: Option<String>,
 }
@@ -42,6 +42,7 @@ pub(super) struct Answers {
     build_info: RawDocumentBuf,
     commands: RawDocumentBuf,
     users: Vec<RawDocumentBuf>,
+    /// Who is named to whoever asks in the clear.
     x509_user: Option<String>,
     batches: u32,
 }
@@ -70,7 +71,7 @@ impl Answers {
             build_info: build_info(),
             commands: commands(),
             users: users::documents(options),
-            x509_user: options.x509_user.clone(),
+            x509_user: options.x509_users.first().cloned(),
             batches: options.batches.max(1),
         }
     }

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use clap::{Arg, Command, value_parser};
+use clap::{Arg, ArgAction, Command, value_parser};
 
 use crate::arguments;
 
@@ -40,7 +40,7 @@ pub fn main(words: &[String]) -> ExitCode {
         batch_bytes: matches.get_one("batch-bytes").copied().unwrap_or_default(),
         batches: matches.get_one("batches").copied().unwrap_or(1),
         user: user.map(|text| text.split_once(':').unwrap_or((text, ""))).map(|(name, word)| (name.into(), word.into())),
-        x509_user: matches.get_one("x509-user").cloned(),
+        x509_users: matches.get_many("x509-user").into_iter().flatten().cloned().collect(),
         read_write: matches.get_one("read-write").cloned(),
     };
     let address: String = matches.get_one("listen").cloned().unwrap_or_default();
@@ -88,7 +88,13 @@ fn command() -> Command {
                 .help("batches of a cursor"),
         )
         .arg(Arg::new("user").long("user").value_name("NAME:PASSWORD").help("a SCRAM user of admin, with the role root"))
-        .arg(Arg::new("x509-user").long("x509-user").value_name("SUBJECT").help("a user of $external, with the role root"))
+        .arg(
+            Arg::new("x509-user")
+                .long("x509-user")
+                .value_name("SUBJECT")
+                .action(ArgAction::Append)
+                .help("a user of $external, with the role root; may be given again"),
+        )
         .arg(
             Arg::new("read-write")
                 .long("read-write")

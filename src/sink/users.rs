@@ -44,7 +44,7 @@ pub(super) fn documents(options: &Options) -> Vec<RawDocumentBuf> {
         let credentials = rawdoc! { "SCRAM-SHA-1": sha_1(name, password), "SCRAM-SHA-256": sha_256(password) };
         users.push(document(name, "admin", &credentials, &["SCRAM-SHA-1", "SCRAM-SHA-256"], options));
     }
-    if let Some(subject) = &options.x509_user {
+    for subject in &options.x509_users {
         users.push(document(subject, "$external", &rawdoc! { "external": true }, &["external"], options));
     }
     users
@@ -132,7 +132,7 @@ mod tests {
 
     fn users() -> Vec<RawDocumentBuf> {
         let options =
-            Options { user: Some(("u".into(), "p".into())), x509_user: Some("CN=app,O=x".into()), ..Options::default() };
+            Options { user: Some(("u".into(), "p".into())), x509_users: vec!["CN=app,O=x".into()], ..Options::default() };
         documents(&options)
     }
 
@@ -157,7 +157,7 @@ mod tests {
     fn users_may_do_everything_or_what_readwrite_allows_in_one_database() {
         use crate::authz::{action::Action, privileges::Privileges, resource::Resource};
         for (read_write, elsewhere) in [(None, true), (Some("test".to_owned()), false)] {
-            let options = Options { x509_user: Some("CN=app,O=x".into()), read_write, ..Options::default() };
+            let options = Options { x509_users: vec!["CN=app,O=x".into()], read_write, ..Options::default() };
             let users = documents(&options);
             let privileges = Privileges::from_inherited(users[0].get_array("inheritedPrivileges").unwrap());
             let holds = |database| privileges.holds(Resource::Collection { database, collection: "t" }, Action::Insert);
