@@ -2,16 +2,11 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
-use std::task::Poll;
 
 use tokio::io::AsyncWriteExt;
 
 use super::incoming::Incoming;
 use super::stream::Stream;
-
-/// From how many bytes on a read is large enough to be passed on.
-const TOGETHER: usize = 64 * 1024;
 
 /// A stream and the bytes that were read from it and not yet used.
 #[derive(Debug)]
@@ -29,29 +24,20 @@ impl Channel {
         Self { stream, incoming: Incoming::default() }
     }
 
-    /// Reads once, and then what can be had without a system call; 0 is the end of the stream. Cancel safe.
+    /// Reads once; 0 is the end of the stream. Cancel safe.
     ///
     /// # Errors
     /// Those of the stream.
     pub async fn fill(&mut self) -> io::Result<usize> {
-        if self.incoming.is_at_rest() {
-            poll_fn(|context| self.stream.poll_readable(context)).await?;
-        }
-        let mut total = self.incoming.fill(&mut self.stream).await?;
-        // TLS gives a record at a time; several that came together are passed on together.
-        while total > 0 && total < TOGETHER && self.stream.has_more() {
-            let more = poll_fn(|context| {
-                Poll::Ready(match pin!(self.incoming.fill(&mut self.stream)).poll(context) {
-                    Poll::Ready(read) => read,
-                    Poll::Pending => Ok(0),
-                })
-            });
-            match more.await? {
-                0 => break,
-                count => total = total.saturating_add(count),
+        match &mut self.stream {
+            Stream::Plain(transport) => {
+                if self.incoming.is_at_rest() {
+                    poll_fn(|context| transport.poll_readable(context)).await?;
+                }
+                self.incoming.fill(transport).await
             }
+            Stream::Tls(stream) => poll_fn(|context| stream.poll_fill(context, &mut self.incoming)).await,
         }
-        Ok(total)
     }
 
     /// Reads until `count` bytes are there.

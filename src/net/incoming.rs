@@ -98,15 +98,29 @@ impl Incoming {
         self.bytes.capacity() == 0
     }
 
+    /// Puts `new` behind what is there.
+    pub fn append(&mut self, new: &[u8]) {
+        self.drop_used_when_full(new.len());
+        if self.bytes.capacity() == 0 && new.len() <= SMALL {
+            self.bytes = spare::take();
+        }
+        self.bytes.extend_from_slice(new);
+    }
+
+    /// Makes room by what was used already, before more memory is asked for `count` bytes.
+    fn drop_used_when_full(&mut self, count: usize) {
+        if self.used > 0 && self.bytes.capacity().saturating_sub(self.bytes.len()) < count {
+            self.bytes.drain(..self.used);
+            self.used = 0;
+        }
+    }
+
     /// Reads once and returns how many bytes came; 0 is the end of the stream. Cancel safe.
     ///
     /// # Errors
     /// Those of the stream.
     pub async fn fill<S: AsyncRead + Unpin>(&mut self, stream: &mut S) -> io::Result<usize> {
-        if self.used > 0 && self.bytes.len() == self.bytes.capacity() {
-            self.bytes.drain(..self.used);
-            self.used = 0;
-        }
+        self.drop_used_when_full(1);
         let step = self.step.max(SMALL);
         if self.bytes.capacity() == 0 && step == SMALL {
             self.bytes = spare::take();

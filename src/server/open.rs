@@ -6,10 +6,8 @@
 use std::sync::Arc;
 
 use rustls::ProtocolVersion;
-use rustls::server::Acceptor;
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio_rustls::LazyConfigAcceptor;
 
 use super::Server;
 use super::connection::End;
@@ -22,9 +20,11 @@ use crate::admin::log::Severity;
 use crate::config::settings::TlsMode;
 use crate::error::ErrorCode;
 use crate::net::channel::Channel;
+use crate::net::client_hello;
 use crate::net::incoming::Incoming;
 use crate::net::sniff::{FirstBytes, HTTP_ANSWER, SNIFF_LEN, sniff};
-use crate::net::stream::{Prefixed, Stream, Transport};
+use crate::net::stream::{Stream, Transport};
+use crate::net::tls_stream::TlsStream;
 use crate::tls::server::{Judgement, Rejection, ServerTls, Verified};
 use crate::wire::proxy_header::ProxyHeaderError;
 use crate::x509::ca_trusts;
@@ -95,7 +95,7 @@ impl<'e> Opening<'_, 'e> {
                 channel.close().await;
                 Ok(None)
             }
-            FirstBytes::Tls if snapshot.tls.is_some() => self.accept_tls(Prefixed::new(first, transport)).await.map(Some),
+            FirstBytes::Tls if snapshot.tls.is_some() => self.accept_tls(first, transport).await.map(Some),
             FirstBytes::Tls => {
                 Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"))
             }
@@ -128,18 +128,21 @@ impl<'e> Opening<'_, 'e> {
         })
     }
 
-    async fn accept_tls(self, transport: Prefixed) -> Result<Opened<'e>, Refused> {
+    async fn accept_tls(self, mut first: Vec<u8>, mut transport: Transport) -> Result<Opened<'e>, Refused> {
         let failed = |error: std::io::Error| {
             self.server.metrics.handshake("none", "failed");
             Refused::tls("tls_handshake", format!("SSL handshake failed: {error}"))
         };
-        let mut start = LazyConfigAcceptor::new(Acceptor::default(), transport).await.map_err(failed)?;
-        let front = match self.entrance.front(start.client_hello().server_name()) {
+        let server_name = match self.entrance {
+            Entrance::Alone(_) => None,
+            Entrance::Named(_) => client_hello::server_name(&mut transport, &mut first).await.map_err(failed)?,
+        };
+        let front = match self.entrance.front(server_name.as_deref()) {
             Ok(front) => front,
             Err(reason) => {
                 self.server.metrics.handshake("none", "failed");
-                let _ = start.io.write_all(UNRECOGNIZED_NAME).await;
-                let _ = start.io.shutdown().await;
+                let _ = transport.write_all(UNRECOGNIZED_NAME).await;
+                let _ = transport.shutdown().await;
                 return Err(Refused::tls("server_name", reason));
             }
         };
@@ -147,17 +150,16 @@ impl<'e> Opening<'_, 'e> {
         let Some(tls) = self.snapshot.tls_of(front.number) else {
             return Err(Refused::tls("tls_disabled", "SSL handshake received but server is started without SSL support"));
         };
-        let stream = start.into_stream(Arc::clone(&tls.config)).await.map_err(failed)?;
-        let session = stream.get_ref().1;
-        let version = match session.protocol_version() {
+        let stream = TlsStream::accept(Arc::clone(&tls.config), transport, first).await.map_err(failed)?;
+        let version = match stream.protocol_version() {
             Some(ProtocolVersion::TLSv1_2) => "1.2",
             Some(ProtocolVersion::TLSv1_3) => "1.3",
             _ => "other",
         };
-        let judged = judge(self.snapshot, tls, self.log, session.peer_certificates());
+        let judged = judge(self.snapshot, tls, self.log, stream.peer_certificates());
         self.server.metrics.handshake(version, if judged.is_ok() { "accepted" } else { "rejected" });
         let peer = judged?;
-        Ok(Opened { channel: Channel::new(Stream::Tls(Box::new(stream.into()))), peer, client })
+        Ok(Opened { channel: Channel::new(Stream::Tls(Box::new(stream))), peer, client })
     }
 }
 

@@ -110,16 +110,10 @@ impl ClientTls {
         .load(now)
     }
 
-    /// Makes a TLS connection to the upstream on `transport`. `host` is what its certificate has to name.
-    ///
-    /// # Errors
-    /// The handshake fails or the certificate is refused; the text says why.
-    pub async fn connect<S>(&self, host: &str, transport: S) -> std::io::Result<tokio_rustls::client::TlsStream<S>>
-    where
-        S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
-    {
-        let name = ServerName::try_from(host.to_owned()).map_err(std::io::Error::other)?;
-        tokio_rustls::TlsConnector::from(Arc::clone(&self.config)).connect(name, transport).await
+    /// How connections are made.
+    #[must_use]
+    pub const fn config(&self) -> &Arc<ClientConfig> {
+        &self.config
     }
 
     /// The client certificate (DER) that is shown to the upstream.

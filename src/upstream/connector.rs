@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf};
+use rustls::pki_types::ServerName;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpStream, UnixStream};
@@ -16,7 +17,8 @@ use super::connection::Connection;
 use super::login::{Login, Standing};
 use crate::config::settings::{ProxyProtocol, UpstreamAddress};
 use crate::names::HostAndPort;
-use crate::net::stream::{Prefixed, Stream, Transport};
+use crate::net::stream::{Stream, Transport};
+use crate::net::tls_stream::TlsStream;
 use crate::tls::client::ClientTls;
 use crate::wire::proxy_header::{self, Spoken};
 
@@ -116,8 +118,9 @@ impl Connector {
         match &self.tls {
             None => Ok(Stream::Plain(transport)),
             Some(tls) => {
-                let stream = tls.connect(self.host(), Prefixed::new(Vec::new(), transport)).await;
-                Ok(Stream::Tls(Box::new(stream.map_err(|error| UpstreamError::Tls(error.to_string()))?.into())))
+                let name = ServerName::try_from(self.host().to_owned()).map_err(|error| UpstreamError::Tls(error.to_string()))?;
+                let stream = TlsStream::connect(Arc::clone(tls.config()), name, transport).await;
+                Ok(Stream::Tls(Box::new(stream.map_err(|error| UpstreamError::Tls(error.to_string()))?)))
             }
         }
     }
