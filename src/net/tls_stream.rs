@@ -34,6 +34,8 @@ const RECEIVED_AT_ONCE: usize = 64 * 1024;
 const MOST_WAITING: usize = 96 * 1024;
 /// How much plaintext is encrypted and sent at once at most, in bytes: whole records.
 const SENT_AT_ONCE: usize = 64 * 1024;
+/// Up to how much that did not leave yet something new is put behind it instead of waiting, in bytes.
+const SENT_TOGETHER: usize = 4 * 1024;
 /// More than as much becomes when it is encrypted, in bytes.
 const ENCRYPTED_AT_ONCE: usize = SENT_AT_ONCE + 4 * 1024;
 
@@ -96,7 +98,10 @@ impl TlsStream {
             std::future::poll_fn(|context| stream.poll_receive(context, &mut early)).await?;
         }
         stream.early = early;
-        stream.flush().await?;
+        // All that a server of TLS 1.3 has to say yet is tickets: they leave with its first reply, or before it waits.
+        if !matches!((&stream.side, stream.protocol_version()), (Side::Server(_), Some(ProtocolVersion::TLSv1_3))) {
+            stream.flush().await?;
+        }
         Ok(stream)
     }
 
@@ -230,7 +235,9 @@ impl AsyncRead for TlsStream {
 impl AsyncWrite for TlsStream {
     fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        ready!(this.poll_outgoing(context))?;
+        if this.outgoing.len() > SENT_TOGETHER {
+            ready!(this.poll_outgoing(context))?;
+        }
         let piece = bytes.get(..SENT_AT_ONCE).unwrap_or(bytes);
         with(&SENDING, ENCRYPTED_AT_ONCE, |buffer| {
             let count = this.encrypt(piece, buffer)?;

@@ -123,6 +123,27 @@ async fn a_connection_that_waits_has_no_memory_for_bytes() {
 }
 
 #[tokio::test]
+async fn what_a_server_has_to_say_leaves_with_its_first_reply_or_before_it_waits() {
+    for replies in [true, false] {
+        let (mut client, mut server) = connected(&pair(&TLS13, None)).await;
+        assert!(!server.outgoing.is_empty(), "tickets");
+        if replies {
+            server.write_all(b"reply").await.unwrap();
+            server.flush().await.unwrap();
+            client.read_exact(&mut [0; 5]).await.unwrap();
+        } else {
+            let mut incoming = Incoming::default();
+            tokio::select! {
+                biased;
+                _ = fill(&mut server, &mut incoming) => panic!("nothing was said"),
+                () = std::future::ready(()) => {}
+            }
+        }
+        assert!(server.outgoing.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_goodbye_is_the_end_and_a_broken_connection_is_an_error() {
     let (mut client, mut server) = connected(&pair(&TLS13, None)).await;
     client.write_all(b"last").await.unwrap();
