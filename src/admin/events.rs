@@ -93,8 +93,11 @@ impl ConnectionLog {
         self.line(Severity::Info, Component::Network, 23838, text, json!({ "connectionId": self.id }));
     }
 
-    /// Somebody authenticated. mongod has one line for SCRAM and another for X.509.
+    /// Somebody authenticated. mongod has one line for SCRAM and another for X.509, and leaves both out when it is quiet.
     pub fn authenticated(&self, login: &Login<'_>, member: bool) {
+        if self.log.is_quiet() {
+            return;
+        }
         let (id, message) = if login.mechanism == MONGODB_X509 {
             (20429, "Successfully authenticated")
         } else {
@@ -200,6 +203,7 @@ fn as_json(document: &RawDocument, depth: usize) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::SystemLog;
 
     #[test]
     fn the_metadata_of_a_client_is_logged_as_mongod_logs_it() {
@@ -211,6 +215,29 @@ mod tests {
         assert_eq!(line["ctx"], "conn7");
         assert_eq!(line["attr"]["doc"]["driver"]["name"], "PyMongo");
     }
+
+    #[test]
+    fn when_it_is_quiet_who_came_left_and_logged_in_is_not_logged_and_who_failed_is() {
+        for (quiet, ids) in [(false, [22943, 20250, 20429, 20249, 20428, 22944].as_slice()), (true, &[20249, 20428])] {
+            let log = Log::in_memory();
+            log.adjust(&SystemLog { path: None, append: false, verbosity: 0, quiet });
+            let connection = ConnectionLog::new(log.clone(), 7, "127.0.0.1:5".into());
+            let login = |mechanism| Login { mechanism, user: "alice", database: "admin", speculative: false };
+            let error = CommandError::new(ErrorCode::AuthenticationFailed, "Authentication failed.");
+            connection.accepted(1);
+            for mechanism in ["SCRAM-SHA-256", MONGODB_X509] {
+                connection.authenticated(&login(mechanism), false);
+            }
+            for mechanism in ["SCRAM-SHA-256", MONGODB_X509] {
+                connection.not_authenticated(&login(mechanism), &error, "a wrong password");
+            }
+            connection.ended(0, &json!({}));
+            let text = log.text();
+            let logged: Vec<Value> = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["id"].take()).collect();
+            assert_eq!(logged, ids);
+        }
+    }
+
     #[test]
     fn a_warning_of_the_configuration_has_mongods_id_component_and_text() {
         let log = Log::in_memory();

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::json;
 use tokio::time::timeout;
@@ -130,7 +129,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) snapshot: Arc<Snapshot>,
     /// The picture of the upstream as this connection last looked at it.
     pub(super) picture: Arc<UpstreamPicture>,
-    peer: Option<PeerIdentity>,
+    peer: Option<Arc<PeerIdentity>>,
     tls: bool,
     endpoints: Endpoints,
     connection_id: i32,
@@ -152,7 +151,7 @@ impl Surroundings<'_> {
         Context {
             policy: &self.snapshot.policy,
             picture: &self.picture,
-            peer: self.peer.as_ref(),
+            peer: self.peer.as_deref(),
             tls: self.tls,
             client_address: self.endpoints.client,
             server_address: self.endpoints.server_ip(),
@@ -305,7 +304,7 @@ impl ClientConnection<'_> {
         if end.is_doubt() {
             self.have_upstream_checked().await;
         }
-        let _ = timeout(Duration::from_secs(1), self.channel.close()).await;
+        // As with a mongod there is no last word of TLS: the socket is closed when all this is dropped.
         let open = self.server.registry.len().saturating_sub(1);
         self.log.ended(open, &self.summary(end));
     }

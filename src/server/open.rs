@@ -37,7 +37,7 @@ const UNRECOGNIZED_NAME: &[u8] = &[0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x70];
 pub(super) struct Opened<'e> {
     pub(super) channel: Channel,
     /// From a verified certificate only.
-    pub(super) peer: Option<PeerIdentity>,
+    pub(super) peer: Option<Arc<PeerIdentity>>,
     /// Whose client it is.
     pub(super) client: Client<'e>,
 }
@@ -169,8 +169,12 @@ fn judge(
     tls: &ServerTls,
     log: &ConnectionLog,
     certificates: Option<&[rustls::pki_types::CertificateDer<'static>]>,
-) -> Result<Option<PeerIdentity>, Refused> {
+) -> Result<Option<Arc<PeerIdentity>>, Refused> {
     let now = super::unix_now();
+    if let Some(identity) = tls.known(certificates, now) {
+        warn_of_expiry(snapshot, log, &identity, now);
+        return Ok(Some(identity));
+    }
     let verified = match tls.judge(certificates, now) {
         Judgement::Accept { verified } => verified,
         Judgement::AcceptUnverified { reason } => {
@@ -192,7 +196,8 @@ fn judge(
         }
     };
     let Some(verified) = verified else { return Ok(None) };
-    let identity = identify(snapshot, &verified)?;
+    let identity = Arc::new(identify(snapshot, &verified)?);
+    tls.remember(certificates, &verified, &identity);
     warn_of_expiry(snapshot, log, &identity, now);
     Ok(Some(identity))
 }

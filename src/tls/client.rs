@@ -19,7 +19,7 @@ use super::error::{Problem, TlsError};
 use super::material::Material;
 use super::revocation::RevocationLists;
 use super::verdict::{Anchors, InvalidCertificate, Trust, Verdict};
-use super::verifier::{public_key, verify_tls12_possession};
+use super::verifier::{checked_key, verify_tls12_possession};
 use super::{Purpose, files, host, provider, server, versions};
 use crate::config::settings::{Password, Tls, UpstreamTls};
 
@@ -264,7 +264,7 @@ impl ServerCertVerifier for ServerVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature_with_raw_key(message, &public_key(cert)?, dss, &self.algorithms)
+        verify_tls13_signature_with_raw_key(message, &checked_key(cert)?, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -18,6 +18,7 @@ pub mod description;
 mod error;
 mod files;
 mod host;
+mod known;
 pub mod material;
 mod name;
 mod path;
@@ -25,6 +26,7 @@ mod pem;
 mod revocation;
 pub mod server;
 mod signature;
+mod tickets;
 pub mod verdict;
 mod verifier;
 

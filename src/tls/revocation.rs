@@ -63,6 +63,11 @@ impl RevocationLists {
         self.0.iter().filter_map(|list| list.next_update)
     }
 
+    /// When each list begins and ends.
+    pub(crate) fn dates(&self) -> impl Iterator<Item = i64> + '_ {
+        self.0.iter().map(|list| list.this_update).chain(self.next_updates())
+    }
+
     /// Looks the first certificate of `chain` up.
     pub(crate) fn check(&self, chain: &[&Certificate], now: i64, algorithms: &Algorithms, failures: &mut Failures) {
         let [leaf, above @ ..] = chain else { return };

@@ -1,15 +1,15 @@
 //! TLS toward clients: everything that `net.tls` names, loaded at one moment, immutable afterwards.
 //!
-//! A reload loads a new one; tickets of the old one are worth nothing with the new one. A resumed session still carries the
-//! certificate of its first handshake, so that it is judged again at each connection.
+//! A reload loads a new one; what the old one remembered is forgotten, and its tickets are worth nothing with the new one. A resumed
+//! session still carries the certificate of its first handshake, so that it is judged again at each connection.
 //! Source: fact sheet sections 5.1, 7.2 and 7.4; manual, `net.tls`.
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::CertificateDer;
 use rustls::server::NoClientAuth;
 use rustls::server::danger::ClientCertVerifier;
@@ -18,12 +18,14 @@ use rustls::sign::SingleCertAndKey;
 use super::certificate::GeneralName;
 use super::error::{Problem, TlsError};
 use super::files::{self, Identity};
+use super::known::KnownChains;
 use super::material::Material;
 use super::revocation::RevocationLists;
-use super::verdict::{Anchors, InvalidCertificate, Trust};
+use super::verdict::{Anchors, InvalidCertificate, Trust, Valid};
 use super::verifier::PossessionVerifier;
-use super::{Purpose, provider, versions};
+use super::{Purpose, provider, tickets, versions};
 use crate::config::settings::{Password, Tls};
+use crate::x509::peer::PeerIdentity;
 
 pub(super) const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
 /// The option of certificates that single deployments have.
@@ -47,6 +49,7 @@ pub struct ServerTls {
     allow_connections_without_certificates: bool,
     allow_invalid_certificates: bool,
     materials: Vec<Material>,
+    known: KnownChains,
 }
 
 /// What becomes of a connection whose handshake is done.
@@ -76,6 +79,8 @@ pub struct Verified {
     pub certificate: CertificateDer<'static>,
     /// The authority at which its chain ends: the CA that `tlsCATrusts` speaks of.
     pub anchor: CertificateDer<'static>,
+    /// When it may be believed, seconds since 1970.
+    pub holds: Range<i64>,
 }
 
 /// Why a client is turned away after the handshake. The text is `errmsg` of mongod's `SSLHandshakeFailed` (141).
@@ -162,6 +167,7 @@ impl ServerTls {
             allow_connections_without_certificates: tls.allow_connections_without_certificates,
             allow_invalid_certificates: tls.allow_invalid_certificates,
             materials,
+            known: KnownChains::default(),
         })
     }
 
@@ -185,9 +191,25 @@ impl ServerTls {
             algorithms: self.provider.signature_verification_algorithms.all,
         };
         match trust.verify(sent, now) {
-            Ok(anchor) => Judgement::Accept { verified: Some(Verified { certificate: leaf.clone().into_owned(), anchor }) },
+            Ok(Valid { anchor, holds }) => {
+                Judgement::Accept { verified: Some(Verified { certificate: leaf.clone().into_owned(), anchor, holds }) }
+            }
             Err(reason) if self.allow_invalid_certificates => Judgement::AcceptUnverified { reason },
             Err(reason) => Judgement::Reject { reason: Rejection::Invalid(reason) },
+        }
+    }
+
+    /// Whom a client stands for that sent just this before and was believed, if it still may be at `now`. Who is not known has to be
+    /// [judged](Self::judge).
+    #[must_use]
+    pub fn known(&self, peer: Option<&[CertificateDer<'_>]>, now: i64) -> Option<Arc<PeerIdentity>> {
+        self.known.get(peer?, now)
+    }
+
+    /// Keeps in mind whom a client stands for that was believed.
+    pub fn remember(&self, peer: Option<&[CertificateDer<'_>]>, verified: &Verified, identity: &Arc<PeerIdentity>) {
+        if let Some(sent) = peer {
+            self.known.insert(sent, verified.holds.clone(), identity);
         }
     }
 
@@ -253,7 +275,7 @@ fn server_config(
         .with_protocol_versions(&versions(tls.tls12, tls.tls13))?
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(certified_key)));
-    config.ticketer = Ticketer::new()?;
+    config.ticketer = tickets::keys()?;
     Ok(config)
 }
 

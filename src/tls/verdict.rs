@@ -5,6 +5,8 @@
 //! clock, no file, no socket. It must never call something valid that it could not judge.
 //! Source: fact sheet sections 7.3 and 7.4; RFC 5280 section 6; `tests/certificates` compares it with a real mongod.
 
+use std::ops::Range;
+
 use rustls::pki_types::CertificateDer;
 
 use super::certificate::{Authority, Certificate, Purpose};
@@ -131,21 +133,29 @@ pub struct Trust<'a> {
     pub algorithms: &'a Algorithms,
 }
 
+/// A chain that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Valid {
+    /// Where it ends: that authority, and not one below it, is the CA of the peer for mongod.
+    pub anchor: CertificateDer<'static>,
+    /// In this time the verdict is the same, whatever was decided on the way: seconds since 1970.
+    pub holds: Range<i64>,
+}
+
 impl Trust<'_> {
     /// Judges what a peer sent, its own certificate first, at a time in seconds since 1970.
     #[must_use]
     pub fn judge(&self, sent: &[CertificateDer<'_>], now: i64) -> Verdict {
-        self.verify(sent, now).map_or_else(Verdict::Invalid, |_anchor| Verdict::Valid)
+        self.verify(sent, now).map_or_else(Verdict::Invalid, |_valid| Verdict::Valid)
     }
 
-    /// As [`judge`](Self::judge), and returns the anchor at which a valid chain ends: that authority, and not one below it, is the
-    /// CA of the peer for mongod.
+    /// As [`judge`](Self::judge), and says where and when a valid chain ends.
     ///
     /// # Errors
     /// Why the certificate does not hold.
-    pub fn verify(&self, sent: &[CertificateDer<'_>], now: i64) -> Result<CertificateDer<'static>, InvalidCertificate> {
+    pub fn verify(&self, sent: &[CertificateDer<'_>], now: i64) -> Result<Valid, InvalidCertificate> {
         let parsed: Result<Vec<Certificate>, Malformed> = sent.iter().map(|der| Certificate::parse(der)).collect();
-        let Ok([leaf, intermediates @ ..]) = parsed.as_deref() else {
+        let Ok(all @ [leaf, intermediates @ ..]) = parsed.as_deref() else {
             return Err(InvalidCertificate::Unspecified);
         };
         let mut failures = Failures(None);
@@ -168,9 +178,22 @@ impl Trust<'_> {
         self.check_signatures_and_dates(&path, now, &mut failures);
         check_name_constraints(&path, &mut failures);
         match (failures.0, path.chain.last()) {
-            (None, Some(anchor)) => Ok(CertificateDer::from(anchor.der.clone())),
+            (None, Some(anchor)) => {
+                Ok(Valid { anchor: CertificateDer::from(anchor.der.clone()), holds: self.same_verdict(all, now) })
+            }
             (failure, _) => Err(failure.unwrap_or(InvalidCertificate::Unspecified)),
         }
+    }
+
+    /// The time around `now` in which nothing begins or ends that could be looked at: of every date it is only asked whether it has
+    /// come.
+    fn same_verdict(&self, sent: &[Certificate], now: i64) -> Range<i64> {
+        let certificates =
+            sent.iter().chain(&self.anchors.0).flat_map(|certificate| [certificate.not_before, certificate.not_after]);
+        let lists = self.revocation_lists.into_iter().flat_map(RevocationLists::dates);
+        certificates.chain(lists).fold(i64::MIN..i64::MAX, |time, date| {
+            if date <= now { time.start.max(date)..time.end } else { time.start..time.end.min(date) }
+        })
     }
 
     fn check_extensions(&self, path: &Path<'_>, failures: &mut Failures) {

@@ -14,6 +14,7 @@ use webpki::RawPublicKeyEntity;
 
 use super::certificate::Certificate;
 use super::verdict::Anchors;
+use crate::x509;
 
 /// Requests a certificate, checks possession of its key, judges nothing.
 #[derive(Debug)]
@@ -71,7 +72,7 @@ impl ClientCertVerifier for PossessionVerifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature_with_raw_key(message, &public_key(cert)?, dss, &self.algorithms)
+        verify_tls13_signature_with_raw_key(message, &checked_key(cert)?, dss, &self.algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -86,6 +87,15 @@ impl ClientCertVerifier for PossessionVerifier {
 pub(crate) fn public_key(certificate: &CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'static>, Error> {
     let certificate = Certificate::parse(certificate).map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
     Ok(SubjectPublicKeyInfoDer::from(certificate.key.der))
+}
+
+/// The public key of a certificate of which [`public_key`] was taken before: the names are not read again.
+///
+/// # Errors
+/// As [`public_key`].
+pub(crate) fn checked_key<'a>(certificate: &'a CertificateDer<'_>) -> Result<SubjectPublicKeyInfoDer<'a>, Error> {
+    let bad = |_| Error::InvalidCertificate(CertificateError::BadEncoding);
+    x509::Certificate::parse(certificate).map(|fields| fields.subject_public_key_info().into()).map_err(bad)
 }
 
 /// Checks the signature of a TLS 1.2 handshake with the public key of `certificate`.
@@ -105,7 +115,7 @@ pub(crate) fn verify_tls12_possession(
         // These exist only in TLS 1.3.
         return Err(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme.into());
     }
-    let key = public_key(certificate)?;
+    let key = checked_key(certificate)?;
     let entity = RawPublicKeyEntity::try_from(&key).map_err(|_| Error::InvalidCertificate(CertificateError::BadEncoding))?;
     let routines = algorithms.mapping.iter().find(|(scheme, _)| *scheme == dss.scheme).map(|(_, routines)| *routines);
     let routines = routines.ok_or(PeerMisbehaved::SignedHandshakeWithUnadvertisedSigScheme)?;

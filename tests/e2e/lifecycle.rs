@@ -206,6 +206,33 @@ fn a_reload_brings_new_files_into_force_and_drops_no_connection() {
 }
 
 #[test]
+fn a_resumed_session_logs_in_by_its_certificate_until_a_reload_revokes_it() {
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let it = changeable();
+        let come = |client: &Client| {
+            let mut connection = Connection::tls(it.server.port, client).ok()?;
+            let login = doc! {"authenticate": 1, "mechanism": "MONGODB-X509", "$db": "$external"};
+            let reply = connection.run(&login).ok()?;
+            Some((connection.is_resumed(), reply.get_str("user").map(str::to_owned)))
+        };
+        let [revoked, alice] = ["revoked", "alice"].map(|name| Client::with(Some(pki().identity(name)), &[version]));
+        for client in [&revoked, &alice] {
+            let (first, second) = (come(client).expect("a login"), come(client).expect("a login"));
+            assert_eq!((first.0, second.0), (false, true), "{version:?}");
+            assert!(first.1.is_ok(), "{first:?}");
+            assert_eq!(first.1, second.1);
+        }
+
+        run::write_private(&it.revocations, std::fs::read(pki().crl_file()).expect("a file"));
+        it.reload();
+        for _ in 0..2 {
+            assert_eq!(come(&revoked), None, "{version:?}");
+        }
+        assert_eq!([come(&alice), come(&alice)].map(|came| came.map(|(is_resumed, _)| is_resumed)), [Some(false), Some(true)]);
+    }
+}
+
+#[test]
 fn a_broken_new_file_leaves_the_old_ones_in_force_and_says_so() {
     let it = changeable();
     for broken in [&it.certificate, &it.revocations, &it.key] {

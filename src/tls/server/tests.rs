@@ -41,7 +41,8 @@ impl World {
     /// The judgement on a good certificate of the root's.
     fn accepted(&self, leaf: &[u8]) -> Judgement {
         let der = |der: &[u8]| CertificateDer::from(der.to_vec());
-        Judgement::Accept { verified: Some(Verified { certificate: der(leaf), anchor: der(&self.root.der) }) }
+        let holds = NOW - DAY..NOW + 10 * DAY;
+        Judgement::Accept { verified: Some(Verified { certificate: der(leaf), anchor: der(&self.root.der), holds }) }
     }
 }
 
@@ -120,6 +121,48 @@ fn a_resumed_session_carries_its_certificate_and_is_judged_again() {
         result.unwrap();
         assert_eq!(connection.handshake_kind(), Some(HandshakeKind::Full));
     }
+}
+
+#[test]
+fn nothing_that_is_known_outlives_its_dates_or_a_reload() {
+    let mut world = world();
+    let der = world.certificate(&plain().serial(8).dates(NOW - DAY, NOW + 5 * DAY));
+    let sent = [CertificateDer::from(der.clone())];
+    let identity = Arc::new(PeerIdentity::from_der(&der, false).unwrap());
+    let list = |template: ListTemplate| pem("X509 CRL", &template.issue("root", &world.root.key));
+    let harmless = list(ListTemplate::new(&[], NOW).dates(NOW - DAY, NOW + 2 * DAY));
+    let revoking = list(ListTemplate::new(&[8], NOW));
+    let know = |server: &ServerTls| {
+        assert_eq!(server.known(Some(&sent), NOW), None);
+        let Judgement::Accept { verified: Some(verified) } = server.judge(Some(&sent), NOW) else { panic!("refused") };
+        server.remember(Some(&sent), &verified, &identity);
+        assert_eq!(server.known(Some(&sent), NOW).as_ref(), Some(&identity));
+    };
+    let refused = |server: &ServerTls, now: i64, expected: InvalidCertificate| {
+        assert_eq!(server.known(Some(&sent), now), None, "{expected}");
+        assert_eq!(server.judge(Some(&sent), now), Judgement::Reject { reason: Rejection::Invalid(expected) });
+    };
+    let server = world.load();
+    know(&server);
+    assert_eq!(server.known(None, NOW), None);
+    assert_eq!(server.known(Some(&[]), NOW), None);
+    refused(&server, NOW + 5 * DAY, InvalidCertificate::Expired);
+    refused(&server, NOW - 2 * DAY, InvalidCertificate::NotYetValid);
+
+    world.tls.crl_file = Some(world.files.write("crl.pem", &harmless));
+    let with_list = world.load();
+    know(&with_list);
+    refused(&with_list, NOW + 2 * DAY, InvalidCertificate::RevocationListExpired);
+    world.files.write("crl.pem", &revoking);
+    refused(&world.load(), NOW, InvalidCertificate::Revoked);
+
+    world.tls.crl_file = None;
+    let other = Authority::ordinary("root", Kind::P256, NOW);
+    world.files.write("ca.pem", &pem("CERTIFICATE", &other.der));
+    refused(&world.load(), NOW, InvalidCertificate::SignatureFailure);
+    let stranger = Authority::ordinary("stranger", Kind::P256, NOW);
+    world.files.write("ca.pem", &pem("CERTIFICATE", &stranger.der));
+    refused(&world.load(), NOW, InvalidCertificate::NoFirstIssuer);
 }
 
 #[test]

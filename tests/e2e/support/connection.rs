@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 use rustls::pki_types::CertificateDer;
-use rustls::{ClientConnection, StreamOwned};
+use rustls::{ClientConnection, HandshakeKind, StreamOwned};
 
 use super::PATIENCE;
 use super::tls::Client;
@@ -88,6 +88,11 @@ impl Connection {
             Transport::Tls(stream) => Some(stream.conn.peer_certificates()?.first()?.clone().into_owned()),
             _ => None,
         }
+    }
+
+    /// Whether the server resumed a session of the same client's.
+    pub(crate) fn is_resumed(&self) -> bool {
+        matches!(&self.transport, Transport::Tls(stream) if stream.conn.handshake_kind() == Some(HandshakeKind::Resumed))
     }
 
     /// This side's address of a connection without TLS.
