@@ -213,13 +213,13 @@ fn a_resumed_session_logs_in_by_its_certificate_until_a_reload_revokes_it() {
             let mut connection = Connection::tls(it.server.port, client).ok()?;
             let login = doc! {"authenticate": 1, "mechanism": "MONGODB-X509", "$db": "$external"};
             let reply = connection.run(&login).ok()?;
-            Some((connection.is_resumed(), reply.get_str("user").map(str::to_owned)))
+            Some((connection.is_resumed(), reply.get_str("user").unwrap_or_default().to_owned()))
         };
         let [revoked, alice] = ["revoked", "alice"].map(|name| Client::with(Some(pki().identity(name)), &[version]));
         for client in [&revoked, &alice] {
             let (first, second) = (come(client).expect("a login"), come(client).expect("a login"));
             assert_eq!((first.0, second.0), (false, true), "{version:?}");
-            assert!(first.1.is_ok(), "{first:?}");
+            assert!(first.1.contains("CN="), "{first:?}");
             assert_eq!(first.1, second.1);
         }
 
