@@ -34,7 +34,7 @@ fn a_chain_is_known_byte_for_byte_and_in_its_time_only() {
         &[],
         std::slice::from_ref(&leaf),
         &[leaf.clone(), other.clone()],
-        &[leaf.clone(), above.clone(), other.clone()],
+        &[leaf.clone(), above.clone(), other],
         &[above.clone(), leaf.clone()],
         &[certificate(1, 2), above.clone()],
         &[leaf.clone(), above, Vec::new()],
