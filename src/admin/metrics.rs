@@ -43,6 +43,10 @@ pub struct Metrics {
     pub bytes_to_upstream: Counter,
     /// Bytes of replies that were forwarded.
     pub bytes_to_clients: Counter,
+    /// Connections to the upstream that wait for their next operation (`proxy.upstream.pooling`).
+    pub upstream_idle: Gauge,
+    /// Operations that one of them served.
+    pub upstream_reuses: Counter,
     /// Connections of the member behind to its peers that are open (`proxy.egress`).
     pub egress_connections: Gauge,
     /// Bytes that they carried to peers.
@@ -78,6 +82,8 @@ impl Metrics {
             enforced_refusals_missing_privilege: counter(ENFORCED_REFUSALS, Some(("reason", "missing_privilege"))),
             bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
             bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
+            upstream_idle: gauge("doorward_upstream_idle_connections"),
+            upstream_reuses: counter("doorward_upstream_reuses_total", None),
             egress_connections: gauge("doorward_egress_connections"),
             egress_bytes_to_peer: counter("doorward_egress_bytes_total", Some(("direction", "to_peer"))),
             egress_bytes_from_peer: counter("doorward_egress_bytes_total", Some(("direction", "from_peer"))),
@@ -189,6 +195,7 @@ fn describe(recorder: &PrometheusRecorder) {
         (ENFORCED_REFUSALS, "Commands that proxy.enforcement refused under transitionToAuth, by reason."),
         ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
         ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
+        ("doorward_upstream_reuses_total", "Operations on an upstream connection that waited for one (proxy.upstream.pooling)."),
         ("doorward_egress_bytes_total", "Bytes carried between the member behind and its peers, by direction."),
         ("doorward_egress_connects_total", "Connections of the member behind to its peers, by outcome."),
         ("doorward_egress_closed_total", "Connections of the member behind that a reload closed, by reason."),
@@ -201,6 +208,10 @@ fn describe(recorder: &PrometheusRecorder) {
         ("doorward_connections_open", "Connections open now."),
         ("doorward_connections", "Connections open now, by state of authentication."),
         ("doorward_upstream_up", "1 while the upstream answers."),
+        (
+            "doorward_upstream_idle_connections",
+            "Shared upstream connections that wait for an operation (proxy.upstream.pooling).",
+        ),
         ("doorward_egress_connections", "Connections of the member behind to its peers that are open now."),
         ("doorward_snapshot_generation", "Number of the configuration in force."),
         ("doorward_readiness_applications", "Applications seen under transitionToAuth, by whether enforcement would break them."),

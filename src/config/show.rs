@@ -5,6 +5,7 @@
 mod tests;
 
 use std::fmt::Write as _;
+use std::num::NonZeroU32;
 
 use super::cidr::Cidr;
 use super::options::{self, Reload};
@@ -203,6 +204,7 @@ impl Lines {
         };
         self.plain("proxy.upstream.authentication", authentication);
         self.plain("proxy.upstream.connectTimeoutMS", upstream.connect_timeout_ms);
+        self.plain("proxy.upstream.pooling.maxIdleConnections", upstream.pooling.map_or(0, NonZeroU32::get));
         let header = match upstream.proxy_protocol {
             None => "none",
             Some(ProxyProtocol::V1) => "v1",

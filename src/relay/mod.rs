@@ -15,7 +15,7 @@ mod replies;
 mod request;
 
 pub(crate) use aside::aside;
-pub use replies::{Arrived, Observer, reply};
+pub use replies::{Arrived, Asked, Observer, reply};
 pub use request::{Rest, finish, forward, forward_whole};
 
 use std::io;

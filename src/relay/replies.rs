@@ -34,8 +34,16 @@ pub struct Arrived {
     pub more: bool,
 }
 
-/// Passes a reply on. `observer` sees it. `to` is the number of the request that it has to answer; `None` for one that follows
-/// another reply.
+/// The request that a reply has to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its number toward the upstream.
+    pub upstream: i32,
+    /// Its number toward the client.
+    pub client: i32,
+}
+
+/// Passes a reply on. `observer` sees it. `to` is the request that it has to answer; `None` for one that follows another reply.
 ///
 /// While a reply is due the client is watched: when it goes, the upstream connection is to be closed at once, so that mongod
 /// interrupts the operation.
@@ -45,13 +53,18 @@ pub struct Arrived {
 pub async fn reply(
     client: &mut Channel,
     upstream: &mut Channel,
-    to: Option<i32>,
+    to: Option<Asked>,
     form: ReplyForm,
     observer: &mut impl Observer,
 ) -> Result<Arrived, RelayError> {
-    let (header, more) = await_head(client, upstream).await?;
-    if to.is_some_and(|request| request != header.response_to) {
-        return Err(RelayError::Protocol(format!("a reply to request {}, which was not asked", header.response_to)));
+    let (mut header, more) = await_head(client, upstream).await?;
+    if let Some(asked) = to {
+        if asked.upstream != header.response_to {
+            return Err(RelayError::Protocol(format!("a reply to request {}, which was not asked", header.response_to)));
+        }
+        if asked.client != asked.upstream {
+            header.redirect(upstream.incoming.available_mut(), asked.client);
+        }
     }
     observer.arrived();
     let length = usize::try_from(header.message_length).map_err(|error| RelayError::Protocol(error.to_string()))?;

@@ -8,11 +8,11 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::connection::{ClientConnection, End};
+use super::pooling::Upstream;
 use crate::admin::events::Login;
 use crate::admin::log::Severity;
 use crate::session::{Context, Effect, Event, UserLookup, UserRequest};
 use crate::upstream::UpstreamError;
-use crate::upstream::connection::Connection;
 use crate::wire::command::Command;
 use crate::wire::proxy_header::Spoken;
 use crate::wire::request::{Envelope, Refusal};
@@ -114,6 +114,8 @@ impl ClientConnection<'_> {
 
     /// Carries out what the session decided.
     pub(super) async fn answer(&mut self, envelope: Envelope, effect: Effect) -> Result<(), End> {
+        // The client may have said something of itself.
+        self.introduction = None;
         match effect {
             Effect::Reply { body, events } => {
                 self.counts.answered = self.counts.answered.saturating_add(1);
@@ -155,14 +157,28 @@ impl ClientConnection<'_> {
         self.channel.write(&bytes).await.map_err(End::Client)
     }
 
-    /// Opens this client's own connection to the upstream, in the client's name.
-    pub(super) async fn connect_upstream(&self) -> Result<Connection, UpstreamError> {
-        let connector = self.surroundings.front.connector();
+    /// Opens a connection to the upstream in the client's name: this client's own, or one that is shared by clients of that name.
+    pub(super) async fn connect_upstream(&self) -> Result<Box<Upstream>, UpstreamError> {
+        let front = self.surroundings.front;
+        let epoch = front.pooling.epoch();
+        let connector = front.connector();
+        let shared = self.introduction.clone().filter(|_| front.pooling.is_for(&self.session, &self.surroundings.picture));
+        let introduction = match &shared {
+            Some(introduction) => introduction.hello().cloned(),
+            None => self.session.introduction(&self.surroundings.snapshot.policy),
+        };
         let client = Spoken::Client(self.surroundings.ends());
-        let introduction = self.session.introduction(&self.surroundings.snapshot.policy);
         let connected = connector.connect_for(client, introduction).await;
         self.server.metrics.upstream_connect(if connected.is_ok() { "connected" } else { "failed" });
-        connected
+        let connection = connected?;
+        Ok(Box::new(match shared {
+            Some(introduction) => {
+                let mut number = [0; 4];
+                getrandom::fill(&mut number).map_err(|error| UpstreamError::Io(std::io::Error::other(error)))?;
+                Upstream::shared(connection, introduction, epoch, i32::from_le_bytes(number))
+            }
+            None => Upstream::own(connection),
+        }))
     }
 
     /// Logs and counts what happened in the session.

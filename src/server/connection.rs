@@ -11,6 +11,7 @@ use super::arrival::{Arrival, Endpoints, Entered, HandshakeTime};
 use super::entrance::{Client, Entrance};
 use super::front::Front;
 use super::observe::Origin;
+use super::pooling::Upstream;
 use super::readiness::Readiness;
 use super::registry::{Place, Wake};
 use super::snapshot::Snapshot;
@@ -21,7 +22,7 @@ use crate::error::ErrorCode;
 use crate::net::channel::Channel;
 use crate::relay::{Moved, RelayError};
 use crate::session::{Addresses, ClientAddress, Context, Session, State, UpstreamPicture, UserLookup, UserRequest};
-use crate::upstream::connection::Connection;
+use crate::upstream::pool::Introduction;
 use crate::upstream::users::Generation;
 use crate::upstream::{UpstreamError, suspicion};
 use crate::wire::CloseReason;
@@ -112,8 +113,10 @@ pub(super) struct ClientConnection<'a> {
     pub(super) users_generation: Generation,
     /// The command whose reply is watched.
     pub(super) origin: Box<Origin>,
-    /// Opened at the first forward.
-    pub(super) upstream: Option<Connection>,
+    /// Opened at the first forward; one that is shared is here only while it is used.
+    pub(super) upstream: Option<Box<Upstream>>,
+    /// What a shared one is introduced by, until the client says more of itself.
+    pub(super) introduction: Option<Introduction>,
     pub(super) moved: Moved,
     pub(super) counts: Counts,
     /// What it did in transition.
@@ -216,6 +219,7 @@ async fn begin<'a>(
         users_generation: front.users.generation(),
         origin: Box::default(),
         upstream: None,
+        introduction: None,
         moved: Moved::default(),
         counts: Counts::default(),
         readiness: Readiness::default(),
@@ -244,7 +248,7 @@ impl ClientConnection<'_> {
     pub(super) async fn wait_for_bytes(&mut self) -> Result<(), End> {
         self.channel.incoming.rest();
         if let Some(upstream) = &mut self.upstream {
-            upstream.channel.incoming.rest();
+            upstream.connection.channel.incoming.rest();
         }
         self.place.control.set_busy(false);
         let read = loop {
@@ -353,10 +357,10 @@ fn application_name(metadata: &bson::raw::RawDocument) -> Option<String> {
 }
 
 /// An idle upstream connection has nothing to say: whatever it says ends the connection.
-async fn upstream_speaks(upstream: &mut Option<Connection>) -> End {
+async fn upstream_speaks(upstream: &mut Option<Box<Upstream>>) -> End {
     match upstream {
         None => std::future::pending().await,
-        Some(connection) => match connection.channel.fill().await {
+        Some(upstream) => match upstream.connection.channel.fill().await {
             Ok(0) => End::Upstream(UpstreamError::Closed),
             Ok(_) => End::Upstream(UpstreamError::Protocol("a message that nobody asked for".into())),
             Err(error) => End::Upstream(UpstreamError::Io(error)),

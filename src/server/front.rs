@@ -13,6 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Server;
+use super::pooling::Pooling;
 use super::snapshot::Snapshot;
 use crate::admin::events::network;
 use crate::admin::log::Severity;
@@ -42,6 +43,7 @@ pub(crate) struct Front {
     pub(super) suspicions: Suspicions,
     pub(super) users: UserStore,
     pub(super) cursors: Cursors,
+    pub(super) pooling: Arc<Pooling>,
     /// Whether the log says already that the localhost exception was used.
     pub(super) localhost_exception_noted: AtomicBool,
 }
@@ -59,6 +61,7 @@ impl Front {
             suspicions: Suspicions::default(),
             users: UserStore::new(snapshot.settings.proxy.user_cache_seconds),
             cursors: Cursors::default(),
+            pooling: Arc::new(Pooling::new(&snapshot.settings.proxy.upstream)),
             localhost_exception_noted: AtomicBool::new(false),
         };
         (front, send_pictures)
@@ -73,6 +76,8 @@ impl Front {
     /// cursors are nobody's.
     pub(super) fn reload(&self, front: &settings::Front, snapshot: &Snapshot) {
         self.connector.store(Arc::new(snapshot.connector(&front.upstream)));
+        // In this order: what is opened in the new epoch is opened in the new way.
+        self.pooling.configure(&snapshot.settings.proxy.upstream);
         self.users.set_greatest_age(snapshot.settings.proxy.user_cache_seconds);
         self.users.forget();
         self.reloaded.notify_one();
@@ -142,6 +147,7 @@ pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watc
         if up < 1.0 {
             front.users.forget();
             front.cursors.forget_all();
+            front.pooling.flush();
             let (server, number) = (Arc::clone(&server), front.number);
             tokio::spawn(async move { server.registry.upstream_lost(number).await });
         }

@@ -10,6 +10,7 @@ mod forward;
 mod front;
 mod observe;
 mod open;
+mod pooling;
 mod readiness;
 mod refused;
 mod registry;
@@ -106,6 +107,14 @@ impl Server {
     /// Does this at every front. Users that change through one are the same ones at all members of a replica set.
     fn each_front(&self, does: impl Fn(&Front)) {
         self.fronts.iter().for_each(|front| does(front));
+    }
+
+    /// Brings the figures of shared upstream connections up to date.
+    #[expect(clippy::cast_precision_loss, reason = "nobody has that many connections")]
+    fn show_pooling(&self) {
+        let counted: Vec<(usize, u64)> = self.fronts.iter().map(|front| front.pooling.counted()).collect();
+        self.metrics.upstream_idle.set(counted.iter().map(|(idle, _)| *idle).sum::<usize>() as f64);
+        self.metrics.upstream_reuses.absolute(counted.iter().map(|(_, reused)| *reused).sum());
     }
 }
 
@@ -331,6 +340,7 @@ impl http::Subject for Server {
     fn metrics(&self) -> String {
         reload::show_certificates(self);
         self.show_readiness();
+        self.show_pooling();
         self.metrics.render()
     }
 

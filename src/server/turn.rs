@@ -64,9 +64,9 @@ impl ClientConnection<'_> {
 
     async fn whole_turn(&mut self, header: Header) -> Result<(), End> {
         let length = self.whole(header).await?;
-        let message = self.take(length);
+        let mut message = self.take(length);
         let judged = self.judge_whole(&message).await?;
-        self.execute(header, judged, &message).await
+        self.execute(header, judged, &mut message).await
     }
 
     /// Brings rules and user up to date. To be asked before every judgement, and again after every wait for a part of a message:
@@ -172,14 +172,14 @@ impl ClientConnection<'_> {
         let most = if self.may_forward() { MAX_MESSAGE_SIZE } else { parameters.pre_auth_maximum_message_size_bytes };
         let unwrapped =
             relay::aside(declared_size(&message), move || compressed::unwrap(&message, most)).await.map_err(End::Client)??;
-        let Unwrapped::Message { compressor, message } = unwrapped else { return Ok(()) };
+        let Unwrapped::Message { compressor, mut message } = unwrapped else { return Ok(()) };
         let with = |envelope: Envelope| Envelope { compressor: Some(compressor), ..envelope };
         let judged = match self.judge_whole(&message).await? {
             Judged::Local(envelope, effect) => Judged::Local(with(envelope), effect),
             Judged::Refused(envelope, refusal) => Judged::Refused(with(envelope), refusal),
             Judged::Forward(forwarding) => Judged::Forward(Forwarding { envelope: with(forwarding.envelope), ..forwarding }),
         };
-        self.execute(header, judged, &message).await
+        self.execute(header, judged, &mut message).await
     }
 
     /// Judges a message that is there as a whole.
@@ -293,7 +293,7 @@ impl ClientConnection<'_> {
         Ok(Forwarding { envelope, allowed, changes_users, by_nobody: nobody.then(|| command.name.to_owned()) })
     }
 
-    async fn execute(&mut self, header: Header, judged: Judged, message: &[u8]) -> Result<(), End> {
+    async fn execute(&mut self, header: Header, judged: Judged, message: &mut [u8]) -> Result<(), End> {
         match judged {
             Judged::Local(envelope, effect) => self.answer(envelope, effect).await,
             Judged::Refused(envelope, refusal) => self.refuse(envelope, &refusal).await,

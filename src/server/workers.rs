@@ -14,6 +14,11 @@ use std::thread;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
+/// How many threads serve connections.
+pub(super) fn count() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The running threads; they end, and whatever they still serve with them, when this goes.
 pub(super) struct Workers {
     workers: Vec<Worker>,
@@ -33,8 +38,7 @@ impl Workers {
     /// # Errors
     /// The operating system gives no thread or no way to wait for sockets.
     pub(super) fn start() -> io::Result<Self> {
-        let count = thread::available_parallelism().map_or(1, usize::from);
-        let workers = (0..count).map(Worker::start).collect::<io::Result<_>>()?;
+        let workers = (0..count()).map(Worker::start).collect::<io::Result<_>>()?;
         Ok(Self { workers })
     }
 

@@ -164,6 +164,12 @@ impl Session {
         self.internal_client.is_some() && !self.state.is_authenticated()
     }
 
+    /// Whether the upstream connection of this client may be another's too: not that of a member or a mongos, nor of who says so.
+    #[must_use]
+    pub const fn may_share_upstream(&self) -> bool {
+        self.internal_client.is_none() && !matches!(self.state, State::Member(_))
+    }
+
     /// Whether this client is refused what it is not authenticated, or not authorized, for.
     #[must_use]
     pub const fn enforces(&self, policy: &Policy) -> bool {

@@ -4,6 +4,7 @@ pub mod connection;
 pub mod connector;
 pub mod login;
 pub mod monitor;
+pub mod pool;
 pub mod roles;
 pub mod suspicion;
 pub mod users;

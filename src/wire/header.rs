@@ -70,6 +70,24 @@ impl Header {
         })
     }
 
+    /// Gives the message that begins with this header, of which at least that is there, another number.
+    pub fn renumber(&mut self, message: &mut [u8], request_id: i32) {
+        self.request_id = request_id;
+        self.write_to(message);
+    }
+
+    /// Lets the message that begins with this header, of which at least that is there, answer another one.
+    pub fn redirect(&mut self, message: &mut [u8], response_to: i32) {
+        self.response_to = response_to;
+        self.write_to(message);
+    }
+
+    fn write_to(self, message: &mut [u8]) {
+        if let Some(front) = message.first_chunk_mut() {
+            *front = self.to_bytes();
+        }
+    }
+
     /// The header as it stands in front of a message.
     #[must_use]
     pub fn to_bytes(self) -> [u8; HEADER_LEN] {
@@ -114,6 +132,17 @@ mod tests {
             assert!(Header::peek(&with_length(length), MAX_MESSAGE_SIZE).unwrap().is_some(), "{length}");
         }
         assert!(Header::peek(&with_length(16_385), 16_384).is_err(), "a smaller maximum counts");
+    }
+
+    #[test]
+    fn a_message_gets_other_numbers_and_is_the_same_otherwise() {
+        let mut message = [with_length(20), vec![1, 2, 3, 4]].concat();
+        let mut header = Header::peek(&message, MAX_MESSAGE_SIZE).unwrap().unwrap();
+        header.renumber(&mut message, -5);
+        header.redirect(&mut message, 6);
+        let expected = Header { message_length: 20, request_id: -5, response_to: 6, opcode: opcode::MSG };
+        assert_eq!(header, expected);
+        assert_eq!(message, [&expected.to_bytes()[..], &[1, 2, 3, 4]].concat());
     }
 
     #[test]

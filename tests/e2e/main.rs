@@ -43,6 +43,8 @@ mod observability;
 #[cfg(test)]
 mod ownership;
 #[cfg(test)]
+mod pooling;
+#[cfg(test)]
 mod preauth;
 #[cfg(test)]
 mod proxy_protocol;

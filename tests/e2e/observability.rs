@@ -18,20 +18,25 @@ use super::support::tls::Client;
 use super::support::{PATIENCE, run, users};
 
 /// Doorward with an admin port.
-struct Observed {
+pub(super) struct Observed {
     process: Process,
-    port: u16,
+    pub(super) port: u16,
     admin: u16,
 }
 
 fn observed(backend: u16, more: &[String]) -> Observed {
-    let admin = run::free_port();
-    let config = upstream(backend) + &format!("  admin:\n    bindIp: 127.0.0.1\n    port: {admin}\n");
-    let (process, port) = doorward(&config, more).expect("doorward");
-    Observed { process, port, admin }
+    Observed::with(&upstream(backend), more)
 }
 
 impl Observed {
+    /// Doorward with this configuration, which ends in the section `proxy`.
+    pub(super) fn with(config: &str, more: &[String]) -> Self {
+        let admin = run::free_port();
+        let config = format!("{config}  admin:\n    bindIp: 127.0.0.1\n    port: {admin}\n");
+        let (process, port) = doorward(&config, more).expect("doorward");
+        Self { process, port, admin }
+    }
+
     /// The status and body of a page of the admin port.
     fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).expect("the admin port");
@@ -43,7 +48,7 @@ impl Observed {
     }
 
     /// The sum of a metric over the lines that have all these labels.
-    fn metric(&self, name: &str, labels: &[&str]) -> f64 {
+    pub(super) fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let (_, text) = self.get("/metrics");
         let lines = text.lines().filter(|line| line.starts_with(name) && labels.iter().all(|label| line.contains(label)));
         lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()

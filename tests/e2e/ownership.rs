@@ -13,7 +13,11 @@ fn pymongo_has_its_own_sessions_and_cursors() {
         Target::Mongod => None,
         Target::Doorward => Some(doorward_before(set.mongod.port)),
     };
-    let port = front.as_ref().map_or(set.mongod.port, |front| front.1);
+    pymongo_on(front.as_ref().map_or(set.mongod.port, |front| front.1));
+}
+
+/// Runs the program against the server on this port.
+pub(super) fn pymongo_on(port: u16) {
     let uri = |user: &str| format!("mongodb://{user}@localhost:{port}/?authSource=admin&directConnection=true");
     let case = serde_json::json!({
         "alice": uri("alice:wonderland"), "bob": uri("both:pwboth"), "compressors": ["zlib", "snappy"],

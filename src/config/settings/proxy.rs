@@ -1,6 +1,7 @@
 //! The settings of `proxy.*`, doorward's own section.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::Password;
@@ -135,6 +136,8 @@ pub struct Upstream {
     pub tls: Option<UpstreamTls>,
     /// `connectTimeoutMS`, default 10000.
     pub connect_timeout_ms: u32,
+    /// `pooling.maxIdleConnections`; `None` when each client has a connection of its own.
+    pub pooling: Option<NonZeroU32>,
     /// `proxyProtocol`; `None` when no header is sent.
     pub proxy_protocol: Option<ProxyProtocol>,
 }

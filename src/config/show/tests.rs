@@ -37,7 +37,7 @@ fn settings(text: &str) -> Settings {
 fn what_is_shown_gives_the_same_settings_again() {
     let enforcement = "proxy: {upstream: {address: 'h:1'}, enforcement: [{source: 10.1.2.3/8, percentage: 5}, {source: '::1'}, \
                        {application: 'a: \"b, c'}, {application: ''}, {user: 'CN=x,O=y@$external'}]}\n";
-    let other = "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock'}}\nnet: {bindIpAll: true, port: 0}\n";
+    let other = "proxy: {upstream: {address: 'unix:/run/mongodb-1.sock', pooling: {maxIdleConnections: 9}}}\nnet: {bindIpAll: true, port: 0}\n";
     let deployments = "net.tls: {mode: requireTLS, certificateKeyFile: s}\nproxy.deployments: [{serverName: One.example, address: 'db:1'},\n  \
          {serverName: two, address: 'unix:/x y', certificateKeyFile: '/a b'}]\n";
     let egress = "security.keyFile: k\nproxy.upstream.address: 'db:1'\nproxy.egress: [{listen: '[::1]:5', to: 'db2:1'}, \

@@ -1,6 +1,7 @@
 //! `proxy.*`: doorward's own section. Combinations that would open a door are refused. Source: doorward's contract.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use super::{Reader, deployments, egress, enforcement, members, security};
@@ -14,6 +15,7 @@ use crate::names::HostAndPort;
 
 const ADDRESS: &str = "proxy.upstream.address";
 const AUTHENTICATION: &str = "proxy.upstream.authentication";
+const POOLING: &str = "proxy.upstream.pooling.maxIdleConnections";
 const TLS_MODE: &str = "proxy.upstream.tls.mode";
 
 /// `None` when there is no upstream to speak of; the reason is noted.
@@ -31,17 +33,19 @@ pub(super) fn proxy(reader: &mut Reader<'_>, net: &Net, tls: &Tls, security: &Se
     let deployments = deployments::deployments(reader);
     let egress = egress::egress(reader, tls, security);
     let fronts = fronts(reader, net, tls, address.as_ref(), (&members, &deployments));
+    let proxy_protocol = match reader.word("proxy.upstream.proxyProtocol") {
+        Some("v1") => Some(ProxyProtocol::V1),
+        Some("v2") => Some(ProxyProtocol::V2),
+        _ => None,
+    };
     Some(Proxy {
         upstream: Upstream {
             address,
             authentication,
             tls: upstream_tls,
             connect_timeout_ms: reader.unsigned("proxy.upstream.connectTimeoutMS"),
-            proxy_protocol: match reader.word("proxy.upstream.proxyProtocol") {
-                Some("v1") => Some(ProxyProtocol::V1),
-                Some("v2") => Some(ProxyProtocol::V2),
-                _ => None,
-            },
+            pooling: pooling(reader, proxy_protocol),
+            proxy_protocol,
         },
         fronts: fronts?,
         members,
@@ -202,6 +206,17 @@ fn authentication(reader: &mut Reader<'_>, tls: Option<&UpstreamTls>, security: 
         reader.error(ErrorKind::Conflict, AUTHENTICATION, text, remedy);
     }
     chosen
+}
+
+/// How many connections may wait for their next operation. A connection that bears a client's name can not serve another: neither with
+/// a header, nor with `passthrough` and `impersonate`, which are refused anyway.
+fn pooling(reader: &mut Reader<'_>, proxy_protocol: Option<ProxyProtocol>) -> Option<NonZeroU32> {
+    let pooling = NonZeroU32::new(reader.unsigned(POOLING))?;
+    if proxy_protocol.is_some() {
+        let text = "proxy.upstream.pooling excludes proxy.upstream.proxyProtocol, whose header makes a connection one client's";
+        reader.error(ErrorKind::Conflict, POOLING, text, "leave one of them out");
+    }
+    Some(pooling)
 }
 
 fn upstream_tls(reader: &mut Reader<'_>) -> Option<UpstreamTls> {

@@ -252,6 +252,11 @@ fn combinations_that_open_a_door_or_can_not_work_are_refused() {
         ("proxy.upstream.tls: {mode: requireTLS}", "proxy.upstream.tls.CAFile is needed"),
         ("proxy.upstream.tls: {CAFile: c}", "needs proxy.upstream.tls.mode requireTLS"),
         ("proxy.upstream.proxyProtocol: v3", "expects one of none, v1, v2"),
+        (
+            "proxy.upstream: {pooling: {maxIdleConnections: 1}, proxyProtocol: v2}",
+            "proxy.upstream.pooling excludes proxy.upstream.proxyProtocol",
+        ),
+        ("proxy.upstream: {pooling: {maxIdleConnections: 8}, authentication: passthrough}", "is not built yet"),
         ("proxy.proxyProtocol: {from: [10.0.0.0/33]}", "Invalid length in CIDR string"),
         ("proxy.proxyProtocol: {from: [balancer]}", "Invalid IP address in CIDR string"),
         ("proxy.deployments: [{serverName: a}]", "an entry of proxy.deployments has no address"),

@@ -8,6 +8,7 @@ pub(crate) mod json;
 pub(crate) mod load;
 pub(crate) mod mongod;
 pub(crate) mod pki;
+pub(crate) mod pooled;
 pub(crate) mod process;
 pub(crate) mod replica_set;
 pub(crate) mod run;
