@@ -116,6 +116,8 @@ impl ClientConnection<'_> {
         match whole {
             // Its header is another one than that which it came with, if it came compressed.
             Some(message) => renumber(message, upstream),
+            // Its checksum has yet to be compared with what the client sent; its header is written anew on the way.
+            None if envelope.checksum => header.request_id = upstream,
             None => header.renumber(self.channel.incoming.available_mut(), upstream),
         }
         Asked { upstream, client }

@@ -139,6 +139,29 @@ fn a_transaction_goes_on_over_another_connection() {
 }
 
 #[test]
+fn whatever_form_a_message_has_its_answer_is_the_one_to_it() {
+    let backend = Mongod::backend();
+    let pooled = Pooled::at(&backend, backend.port, "--noauth");
+    let compression = doc! {"compression": ["snappy", "zlib", "zstd"]};
+    let mut clients = [pooled.stranger("forms", &compression), pooled.stranger("forms", &compression)];
+    for round in 0..3 {
+        for client in &mut clients {
+            let command = || Message::command(77, 0, &doc! {"find": "seed", "$db": "app"});
+            let long = doc! {"insert": "long", "ordered": false, "$db": "app"};
+            let sequence = || Message::command(77, 0, &long).with_sequence("documents", &[doc! {"text": "x".repeat(300_000)}]);
+            let forms = [command(), sequence()].into_iter().flat_map(|plain| {
+                let signed = plain.clone().with_checksum();
+                [plain.clone(), signed.clone(), plain.compressed(1), signed.compressed(2)]
+            });
+            for form in forms {
+                let reply = client.exchange(&form).unwrap_or_else(|_| panic!("closed in round {round}"));
+                assert!(is_ok(&reply.document), "{reply:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn a_stream_of_replies_is_its_clients_alone_until_its_end() {
     let backend = Mongod::backend();
     let pooled = Pooled::before(&backend);
