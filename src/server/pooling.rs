@@ -18,10 +18,10 @@ use crate::session::{Session, UpstreamPicture};
 use crate::upstream::connection::Connection;
 use crate::upstream::pool::{Introduction, Pool};
 
-/// How often a thread looks for connections that were not used for long.
-const SWEEP: Duration = Duration::from_secs(15);
-/// After how many looks in vain a connection goes: it was unused for a minute then.
-const SWEEPS: u64 = 4;
+/// How often a thread looks for connections that are not needed.
+const SWEEP: Duration = Duration::from_secs(1);
+/// After how many such looks a connection that nobody used goes.
+const LONGEST: u64 = 60;
 /// The first servers that know no `getLastError`: before them a connection remembers what its last operation did.
 const REMEMBERS_NOTHING: i32 = 14;
 
@@ -76,7 +76,7 @@ impl Upstream {
 /// What the threads know in common of the pools of one front.
 #[derive(Debug, Default)]
 pub(super) struct Pooling {
-    /// How many connections may wait in each thread; 0 is no pooling.
+    /// How many connections may wait in each thread for longer than a moment; 0 is no pooling.
     most: AtomicUsize,
     /// Grows when what was opened so far may not be used again.
     epoch: AtomicU64,
@@ -144,8 +144,6 @@ struct LocalPool {
     pool: Pool<Introduction, Box<Upstream>>,
     /// The epoch of all that is in the pool.
     epoch: u64,
-    /// How often the pool was swept: its clock.
-    sweeps: u64,
     is_swept: bool,
     counts: Arc<Counts>,
 }
@@ -154,7 +152,7 @@ impl LocalPool {
     fn new(pooling: &Arc<Pooling>) -> Self {
         let counts = Arc::<Counts>::default();
         pooling.counts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
-        Self { pooling: Arc::clone(pooling), pool: Pool::default(), epoch: 0, sweeps: 0, is_swept: false, counts }
+        Self { pooling: Arc::clone(pooling), pool: Pool::default(), epoch: 0, is_swept: false, counts }
     }
 
     /// Does this with a thread's pool, and brings up to date what is known of it.
@@ -188,15 +186,13 @@ impl LocalPool {
         let Some(introduction) = upstream.introduction.take() else { return };
         if upstream.epoch == self.epoch && upstream.is_clean() {
             upstream.connection.channel.incoming.rest();
-            let most = self.pooling.most.load(Ordering::Relaxed);
-            self.pool.give_back(introduction, upstream, self.sweeps, most);
+            self.pool.give_back(introduction, upstream);
         }
     }
 
-    /// Lets go what was not used for long; tells whether anything is left.
+    /// Lets go what is not needed; tells whether anything is left.
     fn sweep(&mut self) -> bool {
-        self.sweeps = self.sweeps.saturating_add(1);
-        self.pool.sweep(self.sweeps.saturating_sub(SWEEPS), |upstream| upstream.is_quiet());
+        self.pool.sweep(self.pooling.most.load(Ordering::Relaxed), LONGEST, |upstream| upstream.is_quiet());
         self.is_swept = !self.pool.is_empty();
         self.is_swept
     }
@@ -227,6 +223,7 @@ async fn sweep(front: usize, pooling: Arc<Pooling>) {
             () = tokio::time::sleep(SWEEP) => {}
             () = pooling.flushed.notified() => {}
         }
+        // Whatever is of an older epoch goes too.
         if !LocalPool::with(front, &pooling, LocalPool::sweep) {
             return;
         }

@@ -1,7 +1,7 @@
 //! Connections that wait for their next operation, for whoever would have opened the very same one.
 //!
-//! The last one that was given back is the first one taken: what a storm has opened stays unused, and goes after a while. What a
-//! connection is and what time it is are the caller's matter. Nobody ever waits here: who finds nothing opens a connection.
+//! The last one that was given back is the first one taken: what a storm has opened stays unused, and goes. What a connection is is the
+//! caller's matter, and time is counted in sweeps. Nobody ever waits here: who finds nothing opens a connection.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -58,6 +58,8 @@ impl PartialEq for Introduction {
 pub struct Pool<K, C> {
     /// The longest unused first.
     idle: VecDeque<Idle<K, C>>,
+    /// How often it was swept.
+    now: u64,
 }
 
 #[derive(Debug)]
@@ -70,7 +72,7 @@ struct Idle<K, C> {
 
 impl<K, C> Default for Pool<K, C> {
     fn default() -> Self {
-        Self { idle: VecDeque::new() }
+        Self { idle: VecDeque::new(), now: 0 }
     }
 }
 
@@ -86,17 +88,21 @@ impl<K: PartialEq, C> Pool<K, C> {
         }
     }
 
-    /// Keeps one that is not used any more. Of more than `most` the longest unused goes, whatever its key.
-    pub fn give_back(&mut self, key: K, connection: C, now: u64, most: usize) {
-        self.idle.push_back(Idle { key, connection, since: now });
-        while self.idle.len() > most {
-            self.idle.pop_front();
-        }
+    /// Keeps one that is not used any more.
+    pub fn give_back(&mut self, key: K, connection: C) {
+        self.idle.push_back(Idle { key, connection, since: self.now });
     }
 
-    /// Drops those that were given back before `oldest`, and those that are not usable.
-    pub fn sweep(&mut self, oldest: u64, mut is_usable: impl FnMut(&mut C) -> bool) {
-        self.idle.retain_mut(|idle| idle.since >= oldest && is_usable(&mut idle.connection));
+    /// Drops those that are not usable; those that nobody used for `longest` sweeps; and of more than `most` the longest unused, whatever
+    /// its key, unless it was used since the sweep before. Operations come and end in bursts: who closed at once what is too much would
+    /// open it again in the next moment.
+    pub fn sweep(&mut self, most: usize, longest: u64, mut is_usable: impl FnMut(&mut C) -> bool) {
+        self.now = self.now.saturating_add(1);
+        let now = self.now;
+        self.idle.retain_mut(|idle| now.saturating_sub(idle.since) <= longest && is_usable(&mut idle.connection));
+        while self.idle.len() > most && self.idle.front().is_some_and(|idle| now.saturating_sub(idle.since) > 1) {
+            self.idle.pop_front();
+        }
         self.idle.shrink_to(self.idle.len().saturating_mul(2));
     }
 
@@ -124,20 +130,22 @@ mod tests {
 
     use super::*;
 
-    const MOST: usize = 3;
-
     /// A pool to which these were given back, one after the other.
     fn pool(given: &[(&'static str, u32)]) -> Pool<&'static str, u32> {
         let mut pool = Pool::default();
-        for (now, (key, connection)) in (0..).zip(given) {
-            pool.give_back(*key, *connection, now, MOST);
-        }
+        given.iter().for_each(|(key, connection)| pool.give_back(*key, *connection));
         pool
     }
 
     /// What is taken for these keys, one after the other.
     fn taken(pool: &mut Pool<&'static str, u32>, keys: &[&'static str]) -> Vec<Option<u32>> {
         keys.iter().map(|key| pool.take(key, |_| true).map(|(_, connection)| connection)).collect()
+    }
+
+    /// Takes one and gives it back.
+    fn use_once(pool: &mut Pool<&'static str, u32>, key: &'static str) {
+        let (key, connection) = pool.take(&key, |_| true).unwrap();
+        pool.give_back(key, connection);
     }
 
     #[test]
@@ -148,21 +156,23 @@ mod tests {
     }
 
     #[test]
-    fn of_too_many_the_longest_unused_goes_whatever_its_key() {
-        let mut pool = pool(&[("b", 1), ("a", 2), ("a", 3)]);
-        let (key, used) = pool.take(&"b", |_| true).unwrap();
-        pool.give_back(key, used, 9, MOST);
-        pool.give_back("c", 4, 9, MOST);
-        assert_eq!(taken(&mut pool, &["a", "a", "b", "c"]), [Some(3), None, Some(1), Some(4)]);
+    fn of_too_many_the_longest_unused_go_whatever_their_keys() {
+        let mut pool = pool(&[("b", 1), ("a", 2), ("a", 3), ("c", 4)]);
+        use_once(&mut pool, "b");
+        pool.sweep(2, 60, |_| true);
+        assert_eq!(pool.len(), 4, "all of them were used a moment ago");
+        pool.sweep(2, 60, |_| true);
+        assert_eq!(taken(&mut pool, &["a", "b", "c"]), [None, Some(1), Some(4)]);
     }
 
     #[test]
-    fn when_fewer_may_wait_the_others_go_with_the_next_one_given_back() {
-        let mut pool = pool(&[("a", 1), ("a", 2), ("a", 3)]);
-        pool.give_back("a", 4, 9, 1);
-        assert_eq!(taken(&mut pool, &["a", "a"]), [Some(4), None]);
-        pool.give_back("a", 4, 9, 0);
-        assert!(pool.is_empty());
+    fn those_that_are_in_use_all_the_time_stay_however_many_they_are() {
+        let mut pool = pool(&[("a", 1), ("b", 2), ("c", 3), ("d", 4)]);
+        for _ in 0..10 {
+            ["a", "b", "c"].iter().for_each(|key| use_once(&mut pool, key));
+            pool.sweep(1, 60, |_| true);
+        }
+        assert_eq!(taken(&mut pool, &["a", "b", "c", "d"]), [Some(1), Some(2), Some(3), None]);
     }
 
     #[test]
@@ -175,21 +185,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_unused_for_long_or_not_usable_is_swept_out() {
-        let mut pool = pool(&[("a", 1), ("b", 2), ("a", 3)]);
-        pool.sweep(1, |connection| *connection != 3);
-        assert_eq!(taken(&mut pool, &["a", "b"]), [None, Some(2)]);
-    }
-
-    #[test]
-    fn what_is_used_again_and_again_is_not_swept_out() {
-        let mut pool = pool(&[("a", 1), ("a", 2)]);
-        for now in 2..10 {
-            let (key, connection) = pool.take(&"a", |_| true).unwrap();
-            pool.give_back(key, connection, now, MOST);
-            pool.sweep(now - 1, |_| true);
+    fn what_is_unused_for_long_goes_and_so_does_what_is_not_usable_any_more() {
+        let mut pool = pool(&[("a", 1), ("b", 2), ("c", 3)]);
+        for _ in 0..5 {
+            use_once(&mut pool, "b");
+            pool.sweep(9, 5, |_| true);
         }
-        assert_eq!(taken(&mut pool, &["a", "a"]), [Some(2), None]);
+        assert_eq!(pool.len(), 3);
+        pool.sweep(9, 5, |_| true);
+        assert_eq!(pool.len(), 1);
+        pool.sweep(9, 5, |_| false);
+        assert_eq!(taken(&mut pool, &["b"]), [None]);
     }
 
     #[test]

@@ -36,9 +36,8 @@ pub(super) const OPTIONS: &[OptionSpec] = &[
         "proxy.upstream.pooling.maxIdleConnections",
         Integer(0, 1_000_000),
         &[Flag::value("proxyUpstreamPoolingMaxIdleConnections")],
-        "Let clients share connections to the mongod behind: a connection serves one operation at a time, and at most so many wait \
-         for the next; it should be about as many as operations run at the same time. 0 is off: each client has a connection of its \
-         own.",
+        "Let clients share connections to the mongod behind: a connection serves one operation at a time, and at most so many stay \
+         open that nobody has used for a moment. 0 is off: each client has a connection of its own.",
     )
     .default("0")
     .reload(NewConnections),
