@@ -56,6 +56,15 @@ impl Stream {
     pub const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_))
     }
+
+    /// Whether something was received that nobody has taken yet, or the end.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.has_unread(),
+        }
+    }
 }
 
 /// Calls the same method on whichever variant `$self` is.

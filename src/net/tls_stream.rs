@@ -117,6 +117,12 @@ impl TlsStream {
         on_either!(&self.side, connection => connection.protocol_version())
     }
 
+    /// Whether something was received that nobody has taken yet, be it a part of a record, or the end.
+    #[must_use]
+    pub fn has_unread(&self) -> bool {
+        self.ended || !self.received.is_empty() || !self.early.is_empty()
+    }
+
     /// Appends what the peer says to `into` and tells how many bytes that are; 0 is the end.
     ///
     /// # Errors

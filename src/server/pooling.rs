@@ -61,7 +61,7 @@ impl Upstream {
     /// Whether nothing was left unread.
     fn is_clean(&self) -> bool {
         let channel = &self.connection.channel;
-        channel.incoming.is_empty() && !channel.stream.has_more()
+        channel.incoming.is_empty() && !channel.stream.has_unread()
     }
 
     /// Whether it said nothing and is still open, as far as the runtime has heard: that costs no system call.

@@ -11,7 +11,7 @@ use super::support::gate::Gate;
 use super::support::mongod::Mongod;
 use super::support::pooled::{Pooled, config, most_idle, wait_until};
 use super::support::scram::must_log_in;
-use super::support::servers::{config_file, doorward_from, flags, upstream};
+use super::support::servers::{config_file, doorward_from, flags, key_file, tls_flags, upstream};
 use super::support::wire::{EXHAUST_ALLOWED, MORE_TO_COME, Message};
 use super::support::{PATIENCE, SILENCE, run};
 
@@ -159,6 +159,29 @@ fn whatever_form_a_message_has_its_answer_is_the_one_to_it() {
             }
         }
     }
+}
+
+#[test]
+fn connections_with_tls_and_a_login_are_shared_too() {
+    let key = key_file();
+    let tls = [tls_flags("requireTLS"), flags(&format!("--tlsAllowConnectionsWithoutCertificates --keyFile {key}"))].concat();
+    let backend = Mongod::start(&tls).expect("a backend");
+    let pooled = Pooled::over_tls(&backend, &key);
+    let mut root = pooled.client_as("tls", "root", "secret");
+    root.must(doc! {"profile": 0, "slowms": -1, "$db": "app"});
+    let mut clients = [pooled.client("tls"), pooled.client("tls"), pooled.client("tls"), pooled.client("tls")];
+    let mut used = Vec::new();
+    for _ in 0..5 {
+        used.extend(clients.iter_mut().map(|client| pooled.find(client).connection));
+    }
+    root.must(doc! {"insert": "large", "documents": [{"text": "x".repeat(1 << 20)}], "$db": "app"});
+    for client in &mut clients {
+        client.must(doc! {"find": "large", "$db": "app"});
+        used.push(pooled.find(client).connection);
+    }
+    used.sort();
+    used.dedup();
+    assert!(used.len() <= most_idle(1), "{used:?}");
 }
 
 #[test]

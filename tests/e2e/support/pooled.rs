@@ -8,6 +8,7 @@ use bson::{Document, doc};
 use super::PATIENCE;
 use super::connection::{Connection, is_ok};
 use super::mongod::Mongod;
+use super::pki::pki;
 use super::process::Process;
 use super::scram::must_log_in;
 use super::servers::{config_file, doorward_from, flags, upstream};
@@ -37,6 +38,19 @@ pub(crate) struct Pooled<'b> {
 impl<'b> Pooled<'b> {
     pub(crate) fn before(backend: &'b Mongod) -> Self {
         Self::at(backend, backend.port, "--auth")
+    }
+
+    /// With TLS and a login as `__system` toward the backend.
+    pub(crate) fn over_tls(backend: &'b Mongod, key: &str) -> Self {
+        let upstream = format!(
+            "proxy:\n  upstream:\n    address: \"localhost:{}\"\n    authentication: keyFile\n    tls: {{mode: requireTLS, CAFile: {}}}\n    \
+             pooling: {{maxIdleConnections: 8}}\n",
+            backend.port,
+            pki().ca_file(),
+        );
+        let (process, port) =
+            doorward_from(&config_file(&upstream), &flags(&format!("--nounixsocket --keyFile {key}"))).expect("doorward");
+        Self { backend, process, port, marks: Cell::new(0) }
     }
 
     /// At this port of the backend, or of a gate before it.
