@@ -1,7 +1,7 @@
 //! How the upstream is reached: address, TLS, the first hello with the client's own metadata, and doorward's own login.
 //!
-//! Every client connection gets its own upstream connection from here, so that what mongod ties to a connection (metadata,
-//! interruption at disconnect, exhaust cursors) stays true.
+//! Every client connection gets its own upstream connection from here, or one that was opened by the very same hello and is its own
+//! while it is used, so that what mongod ties to a connection (metadata, interruption at disconnect, exhaust cursors) stays true.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ impl Connector {
     /// # Errors
     /// As [`Self::connect`].
     pub async fn connect_for(&self, client: Spoken, hello: Option<RawDocumentBuf>) -> Result<Connection, UpstreamError> {
-        // Nobody but this connection's own client speaks on it, and what it may is judged here.
+        // Nobody but clients of this hello speaks on it, and what each of them may is judged here.
         self.log_in(client, hello).await.map(|(connection, _)| connection)
     }
 
