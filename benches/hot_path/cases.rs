@@ -42,6 +42,9 @@ pub(crate) const CASES: [(&str, Prepare); 8] = [
     ("scram-sha-256", scram),
 ];
 
+/// Those that a `find` and its reply pass through, one after the other.
+pub(crate) const OF_A_FIND: [&str; 5] = ["head-of-find", "judge-find", "name-session", "head-of-reply", "watch-cursor"];
+
 /// A find as drivers send it: `$db` behind the arguments, the logical session before it.
 fn find() -> RawDocumentBuf {
     rawdoc! {

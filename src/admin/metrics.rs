@@ -1,12 +1,12 @@
 //! All metrics, by name, behind typed functions. No user name, subject or address is ever a label: their number has no bound.
 //!
-//! The recorder belongs to the value and not to the process, so that two servers can live in one test process; counters of the hot
-//! path are registered once and are then plain atomics.
+//! The registry belongs to the value and not to the process, so that two servers can live in one test process; counters of the hot
+//! path are registered once and are then plain atomics, one for each worker.
 
-use metrics::{Counter, Gauge, Key, KeyName, Label, Level, Metadata, Recorder, SharedString, Unit};
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
+mod registry;
 
-const METADATA: Metadata<'static> = Metadata::new("doorward", Level::INFO, None);
+pub use registry::{Counter, Gauge};
+use registry::{Labels, Registry};
 
 const ENFORCED_REFUSALS: &str = "doorward_enforced_refusals_total";
 
@@ -17,8 +17,7 @@ const OTHER: &str = "other";
 
 /// Counters and gauges of one running doorward.
 pub struct Metrics {
-    recorder: PrometheusRecorder,
-    handle: PrometheusHandle,
+    registry: Registry,
     /// Connections that are open.
     pub connections_open: Gauge,
     /// Connections that were accepted.
@@ -61,35 +60,30 @@ impl Metrics {
     /// A fresh set, everything at zero.
     #[must_use]
     pub fn new() -> Self {
-        let recorder = PrometheusBuilder::new().build_recorder();
-        let handle = recorder.handle();
-        describe(&recorder);
-        let counter = |name: &'static str, label: Option<(&'static str, &'static str)>| {
-            let labels: Vec<_> = label.into_iter().map(|(key, value)| Label::from_static_parts(key, value)).collect();
-            recorder.register_counter(&Key::from_parts(name, labels), &METADATA)
-        };
-        let gauge = |name: &'static str| recorder.register_gauge(&Key::from_name(name), &METADATA);
+        let registry = Registry::default();
+        let counter = |name, labels: Labels<'_>| registry.counter(name, labels);
+        let hot = |which, name, labels: Labels<'_>| registry.hot_counter(which, name, labels);
+        let gauge = |name| registry.gauge(name, &[]);
         Self {
             connections_open: gauge("doorward_connections_open"),
-            connections_accepted: counter("doorward_connections_accepted_total", None),
-            operations_forwarded: counter("doorward_operations_total", Some(("answered_by", "upstream"))),
-            operations_answered: counter("doorward_operations_total", Some(("answered_by", "doorward"))),
-            operations_unauthorized: counter("doorward_unauthorized_operations_total", None),
-            operations_transitional: counter("doorward_transitional_operations_total", None),
-            would_deny_unauthenticated: counter("doorward_would_deny_total", Some(("reason", "unauthenticated"))),
-            would_deny_missing_privilege: counter("doorward_would_deny_total", Some(("reason", "missing_privilege"))),
-            enforced_refusals_unauthenticated: counter(ENFORCED_REFUSALS, Some(("reason", "unauthenticated"))),
-            enforced_refusals_missing_privilege: counter(ENFORCED_REFUSALS, Some(("reason", "missing_privilege"))),
-            bytes_to_upstream: counter("doorward_relayed_bytes_total", Some(("direction", "to_upstream"))),
-            bytes_to_clients: counter("doorward_relayed_bytes_total", Some(("direction", "to_client"))),
+            connections_accepted: counter("doorward_connections_accepted_total", &[]),
+            operations_forwarded: hot(0, "doorward_operations_total", &[("answered_by", "upstream")]),
+            operations_answered: hot(1, "doorward_operations_total", &[("answered_by", "doorward")]),
+            operations_unauthorized: counter("doorward_unauthorized_operations_total", &[]),
+            operations_transitional: hot(4, "doorward_transitional_operations_total", &[]),
+            would_deny_unauthenticated: counter("doorward_would_deny_total", &[("reason", "unauthenticated")]),
+            would_deny_missing_privilege: counter("doorward_would_deny_total", &[("reason", "missing_privilege")]),
+            enforced_refusals_unauthenticated: counter(ENFORCED_REFUSALS, &[("reason", "unauthenticated")]),
+            enforced_refusals_missing_privilege: counter(ENFORCED_REFUSALS, &[("reason", "missing_privilege")]),
+            bytes_to_upstream: hot(2, "doorward_relayed_bytes_total", &[("direction", "to_upstream")]),
+            bytes_to_clients: hot(3, "doorward_relayed_bytes_total", &[("direction", "to_client")]),
             upstream_idle: gauge("doorward_upstream_idle_connections"),
-            upstream_reuses: counter("doorward_upstream_reuses_total", None),
+            upstream_reuses: hot(7, "doorward_upstream_reuses_total", &[]),
             egress_connections: gauge("doorward_egress_connections"),
-            egress_bytes_to_peer: counter("doorward_egress_bytes_total", Some(("direction", "to_peer"))),
-            egress_bytes_from_peer: counter("doorward_egress_bytes_total", Some(("direction", "from_peer"))),
+            egress_bytes_to_peer: hot(5, "doorward_egress_bytes_total", &[("direction", "to_peer")]),
+            egress_bytes_from_peer: hot(6, "doorward_egress_bytes_total", &[("direction", "from_peer")]),
             snapshot_generation: gauge("doorward_snapshot_generation"),
-            handle,
-            recorder,
+            registry,
         }
     }
 
@@ -99,10 +93,8 @@ impl Metrics {
     }
 
     /// 1 while an upstream is reachable, else 0. Its address is one of the configuration: their number is bounded.
-    pub fn upstream_up(&self, address: String, up: f64) {
-        self.recorder
-            .register_gauge(&Key::from_parts("doorward_upstream_up", vec![Label::new("upstream", address)]), &METADATA)
-            .set(up);
+    pub fn upstream_up(&self, address: &str, up: f64) {
+        self.registry.gauge("doorward_upstream_up", &[("upstream", address)]).set(up);
     }
 
     /// A connection that was refused or broken off, by reason.
@@ -116,11 +108,11 @@ impl Metrics {
     }
 
     /// An authentication, by mechanism, outcome and error code name. The mechanism is what the client wrote.
-    pub fn authentication(&self, mechanism: String, outcome: &'static str, reason: String) {
+    pub fn authentication(&self, mechanism: &str, outcome: &'static str, reason: &str) {
         // Whoever is not authenticated could otherwise fill the memory with series, one for each name that comes to mind.
-        let mechanism = if MECHANISMS.contains(&mechanism.as_str()) { mechanism } else { OTHER.to_owned() };
-        let labels = vec![Label::new("mechanism", mechanism), Label::new("outcome", outcome), Label::new("reason", reason)];
-        self.recorder.register_counter(&Key::from_parts("doorward_authentications_total", labels), &METADATA).increment(1);
+        let mechanism = if MECHANISMS.contains(&mechanism) { mechanism } else { OTHER };
+        let labels = [("mechanism", mechanism), ("outcome", outcome), ("reason", reason)];
+        self.counter("doorward_authentications_total", &labels).increment(1);
     }
 
     /// An attempt to reach the upstream, by what became of it.
@@ -145,10 +137,8 @@ impl Metrics {
 
     /// The days left of one certificate in use, by the option that names it.
     #[expect(clippy::cast_precision_loss, reason = "days of a certificate are small")]
-    pub fn certificate_days_left(&self, option: String, path: String, seconds_left: i64) {
-        let labels = vec![Label::new("option", option), Label::new("path", path)];
-        let gauge = self.recorder.register_gauge(&Key::from_parts("doorward_certificate_days_left", labels), &METADATA);
-        gauge.set(seconds_left as f64 / 86_400.0);
+    pub fn certificate_days_left(&self, option: &str, path: &str, seconds_left: i64) {
+        self.gauge("doorward_certificate_days_left", &[("option", option), ("path", path)]).set(seconds_left as f64 / 86_400.0);
     }
 
     /// How many applications of the would-deny record are in a state: `ready`, `would_break`.
@@ -160,15 +150,15 @@ impl Metrics {
     /// Everything as Prometheus text.
     #[must_use]
     pub fn render(&self) -> String {
-        self.handle.render()
+        self.registry.render(&HELP)
     }
 
-    fn counter(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Counter {
-        self.recorder.register_counter(&key(name, labels), &METADATA)
+    fn counter(&self, name: &'static str, labels: Labels<'_>) -> Counter {
+        self.registry.counter(name, labels)
     }
 
-    fn gauge(&self, name: &'static str, labels: &[(&'static str, &'static str)]) -> Gauge {
-        self.recorder.register_gauge(&key(name, labels), &METADATA)
+    fn gauge(&self, name: &'static str, labels: Labels<'_>) -> Gauge {
+        self.registry.gauge(name, labels)
     }
 }
 
@@ -178,49 +168,33 @@ impl Default for Metrics {
     }
 }
 
-fn key(name: &'static str, labels: &[(&'static str, &'static str)]) -> Key {
-    Key::from_parts(name, labels.iter().map(|&(key, value)| Label::from_static_parts(key, value)).collect::<Vec<_>>())
-}
-
-fn describe(recorder: &PrometheusRecorder) {
-    let counters = [
-        ("doorward_connections_accepted_total", "Connections accepted."),
-        ("doorward_connections_refused_total", "Connections refused or broken off, by reason."),
-        ("doorward_tls_handshakes_total", "TLS handshakes, by version and verdict on the client's certificate."),
-        ("doorward_authentications_total", "Authentications, by mechanism, outcome and error."),
-        ("doorward_operations_total", "Commands, by who answered them."),
-        ("doorward_unauthorized_operations_total", "Commands refused because their user lacks a privilege."),
-        ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
-        ("doorward_would_deny_total", "Commands that enforcement would have refused, counted under transitionToAuth, by reason."),
-        (ENFORCED_REFUSALS, "Commands that proxy.enforcement refused under transitionToAuth, by reason."),
-        ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
-        ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
-        ("doorward_upstream_reuses_total", "Operations on an upstream connection that waited for one (proxy.upstream.pooling)."),
-        ("doorward_egress_bytes_total", "Bytes carried between the member behind and its peers, by direction."),
-        ("doorward_egress_connects_total", "Connections of the member behind to its peers, by outcome."),
-        ("doorward_egress_closed_total", "Connections of the member behind that a reload closed, by reason."),
-        ("doorward_reloads_total", "Reloads, by outcome."),
-    ];
-    for (name, help) in counters {
-        recorder.describe_counter(KeyName::from_const_str(name), None, SharedString::const_str(help));
-    }
-    let gauges = [
-        ("doorward_connections_open", "Connections open now."),
-        ("doorward_connections", "Connections open now, by state of authentication."),
-        ("doorward_upstream_up", "1 while the upstream answers."),
-        (
-            "doorward_upstream_idle_connections",
-            "Shared upstream connections that wait for an operation (proxy.upstream.pooling).",
-        ),
-        ("doorward_egress_connections", "Connections of the member behind to its peers that are open now."),
-        ("doorward_snapshot_generation", "Number of the configuration in force."),
-        ("doorward_readiness_applications", "Applications seen under transitionToAuth, by whether enforcement would break them."),
-        ("doorward_certificate_days_left", "Days until a certificate in use expires, by option."),
-    ];
-    for (name, help) in gauges {
-        recorder.describe_gauge(KeyName::from_const_str(name), None::<Unit>, SharedString::const_str(help));
-    }
-}
+/// What each name means, for whoever reads it.
+const HELP: [(&str, &str); 24] = [
+    ("doorward_connections_accepted_total", "Connections accepted."),
+    ("doorward_connections_refused_total", "Connections refused or broken off, by reason."),
+    ("doorward_tls_handshakes_total", "TLS handshakes, by version and verdict on the client's certificate."),
+    ("doorward_authentications_total", "Authentications, by mechanism, outcome and error."),
+    ("doorward_operations_total", "Commands, by who answered them."),
+    ("doorward_unauthorized_operations_total", "Commands refused because their user lacks a privilege."),
+    ("doorward_transitional_operations_total", "Commands of unauthenticated clients forwarded under transitionToAuth."),
+    ("doorward_would_deny_total", "Commands that enforcement would have refused, counted under transitionToAuth, by reason."),
+    (ENFORCED_REFUSALS, "Commands that proxy.enforcement refused under transitionToAuth, by reason."),
+    ("doorward_relayed_bytes_total", "Message bytes relayed, by direction."),
+    ("doorward_upstream_connects_total", "Attempts to connect to the upstream, by outcome."),
+    ("doorward_upstream_reuses_total", "Operations on an upstream connection that waited for one (proxy.upstream.pooling)."),
+    ("doorward_egress_bytes_total", "Bytes carried between the member behind and its peers, by direction."),
+    ("doorward_egress_connects_total", "Connections of the member behind to its peers, by outcome."),
+    ("doorward_egress_closed_total", "Connections of the member behind that a reload closed, by reason."),
+    ("doorward_reloads_total", "Reloads, by outcome."),
+    ("doorward_connections_open", "Connections open now."),
+    ("doorward_connections", "Connections open now, by state of authentication."),
+    ("doorward_upstream_up", "1 while the upstream answers."),
+    ("doorward_upstream_idle_connections", "Shared upstream connections that wait for an operation (proxy.upstream.pooling)."),
+    ("doorward_egress_connections", "Connections of the member behind to its peers that are open now."),
+    ("doorward_snapshot_generation", "Number of the configuration in force."),
+    ("doorward_readiness_applications", "Applications seen under transitionToAuth, by whether enforcement would break them."),
+    ("doorward_certificate_days_left", "Days until a certificate in use expires, by option."),
+];
 
 #[cfg(test)]
 mod tests {
@@ -230,7 +204,7 @@ mod tests {
     fn what_was_counted_is_rendered() {
         let metrics = Metrics::new();
         metrics.connections_accepted.increment(2);
-        metrics.authentication("SCRAM-SHA-256".into(), "failed", "AuthenticationFailed".into());
+        metrics.authentication("SCRAM-SHA-256", "failed", "AuthenticationFailed");
         metrics.connection_state("user", 1.0);
         let text = metrics.render();
         for line in [
@@ -246,7 +220,7 @@ mod tests {
     fn whatever_mechanism_a_client_names_there_is_one_series_for_all_that_do_not_exist() {
         let metrics = Metrics::new();
         for number in 0..100 {
-            metrics.authentication(format!("MECHANISM-{number}"), "failed", "MechanismUnavailable".into());
+            metrics.authentication(&format!("MECHANISM-{number}"), "failed", "MechanismUnavailable");
         }
         let text = metrics.render();
         let series: Vec<_> = text.lines().filter(|line| line.starts_with("doorward_authentications_total{")).collect();

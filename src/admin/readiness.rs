@@ -161,7 +161,7 @@ fn users(report: &ApplicationReport) -> Vec<UserName> {
     let worked = report.lines.iter().filter_map(|one| one.line.user.clone());
     let connected = report.connections.iter().filter_map(|one| one.place.user.clone());
     let mut users: Vec<_> = worked.chain(connected).collect();
-    users.sort_by(|one, other| (&one.database, &one.name).cmp(&(&other.database, &other.name)));
+    users.sort_unstable_by(|one, other| (&one.database, &one.name).cmp(&(&other.database, &other.name)));
     users.dedup();
     users
 }

@@ -84,10 +84,11 @@ impl Splice {
     /// What is put in.
     #[must_use]
     pub fn bytes(digest: &[u8; 32]) -> [u8; Self::LEN] {
+        const HEAD: &[u8; Splice::LEN - 32] = b"\x05uid\0\x20\0\0\0\0";
         let mut bytes = [0; Self::LEN];
-        let head = b"\x05uid\0\x20\0\0\0\0".iter().chain(digest);
-        for (to, from) in bytes.iter_mut().zip(head) {
-            *to = *from;
+        if let Some((head, rest)) = bytes.split_first_chunk_mut() {
+            *head = *HEAD;
+            rest.copy_from_slice(digest);
         }
         bytes
     }

@@ -13,11 +13,23 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use pkcs8::der::Decode;
+use pkcs8::der::asn1::OctetStringRef;
 use rcgen::{
-    BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    BasicConstraints, CertificateParams, Error, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256,
 };
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+
+use crate::x509::certificate::Certificate;
 
 pub use command::main;
+
+/// The content of the OID of the extension by which a CA's key is named in what it signs.
+const SUBJECT_KEY_IDENTIFIER: &[u8] = &[0x55, 0x1d, 0x0e];
+/// What a CA is refused with that can not be read.
+const NOT_READ: Error = Error::CouldNotParseCertificate;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// The clocks of two machines may differ by this much.
@@ -46,7 +58,7 @@ pub enum CertificateError {
     },
     /// Key, name or CA can not be used.
     #[error("the certificate could not be made: {0}")]
-    Generation(#[from] rcgen::Error),
+    Generation(#[from] Error),
 }
 
 /// What a certificate is for.
@@ -112,7 +124,16 @@ impl Authority {
     /// # Errors
     /// They are not a certificate and the key of a CA.
     pub fn from_pem(pair: &Pair) -> Result<Self, CertificateError> {
-        Ok(Self { issuer: Issuer::from_ca_cert_pem(&pair.certificate, KeyPair::from_pem(&pair.key)?)? })
+        let key = KeyPair::from_pem(&pair.key)?;
+        let der = CertificateDer::from_pem_slice(pair.certificate.as_bytes()).map_err(|_| NOT_READ)?;
+        let certificate = Certificate::parse(&der).map_err(|_| NOT_READ)?;
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name = subject::from_der(certificate.subject_der())?;
+        if let Some(value) = certificate.extension_value(SUBJECT_KEY_IDENTIFIER) {
+            let identifier = <&OctetStringRef>::from_der(value).map_err(|_| NOT_READ)?;
+            parameters.key_identifier_method = KeyIdMethod::PreSpecified(identifier.as_bytes().to_vec());
+        }
+        Ok(Self { issuer: Issuer::new(parameters, key) })
     }
 
     /// Makes a key and signs a certificate for it.

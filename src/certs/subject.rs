@@ -2,10 +2,12 @@
 //!
 //! Only what a certificate of ours can carry is taken; the rest is refused, never changed. Source: RFC 4514, section 2 and 3.
 
-use rcgen::string::{Ia5String, PrintableString};
+use pkcs8::der::asn1::{AnyRef, ObjectIdentifier};
+use pkcs8::der::{Decode, Reader, SliceReader, Tag, Tagged};
+use rcgen::string::{BmpString, Ia5String, PrintableString, TeletexString};
 use rcgen::{DistinguishedName, DnType, DnValue};
 
-use super::CertificateError;
+use super::{CertificateError, NOT_READ};
 
 /// The name that `text` spells, for example `CN=app,OU=clients,O=example`.
 ///
@@ -24,6 +26,49 @@ pub(super) fn parse(text: &str) -> Result<DistinguishedName, CertificateError> {
         name.push(kind, value);
     }
     Ok(name)
+}
+
+/// The name of a CA as its certificate has it, to be written into others.
+///
+/// # Errors
+/// It is none, or one that rcgen can not write.
+pub(super) fn from_der(name: &[u8]) -> Result<DistinguishedName, CertificateError> {
+    let parts = relative_names(name).map_err(|_| NOT_READ)?;
+    let mut name = DistinguishedName::new();
+    for (kind, value) in parts {
+        let kind = DnType::from_oid(&kind.arcs().map(u64::from).collect::<Vec<_>>());
+        let text = || str::from_utf8(value.value()).map_err(|_| NOT_READ);
+        let value = match value.tag() {
+            Tag::Utf8String => DnValue::Utf8String(text()?.to_owned()),
+            Tag::PrintableString => DnValue::PrintableString(PrintableString::try_from(text()?)?),
+            Tag::Ia5String => DnValue::Ia5String(Ia5String::try_from(text()?)?),
+            Tag::TeletexString => DnValue::TeletexString(TeletexString::try_from(text()?)?),
+            Tag::BmpString => DnValue::BmpString(BmpString::from_utf16be(value.value().to_vec())?),
+            _ => return Err(NOT_READ.into()),
+        };
+        if name.get(&kind).is_some() {
+            return Err(NOT_READ.into());
+        }
+        name.push(kind, value);
+    }
+    Ok(name)
+}
+
+/// The types and values of a Name that has one in each place.
+fn relative_names(name: &[u8]) -> pkcs8::der::Result<Vec<(ObjectIdentifier, AnyRef<'_>)>> {
+    let mut parts = Vec::new();
+    let name = AnyRef::from_der(name)?;
+    name.tag().assert_eq(Tag::Sequence)?;
+    let mut names = SliceReader::new(name.value())?;
+    while !names.is_finished() {
+        let set = AnyRef::decode(&mut names)?;
+        set.tag().assert_eq(Tag::Set)?;
+        let attribute = AnyRef::from_der(set.value())?;
+        attribute.tag().assert_eq(Tag::Sequence)?;
+        let mut attribute = SliceReader::new(attribute.value())?;
+        parts.push((ObjectIdentifier::decode(&mut attribute)?, AnyRef::decode(&mut attribute)?));
+    }
+    Ok(parts)
 }
 
 /// The types and values of `text` with their escapes resolved.
@@ -86,6 +131,26 @@ mod tests {
         let domain = DnType::from_oid(&[0, 9, 2342, 19_200_300, 100, 1, 25]);
         assert_eq!(types, [DnType::from_oid(&[2, 5, 4, 5]), domain, DnType::OrganizationalUnitName, DnType::CommonName]);
         assert_eq!(name.get(&DnType::CommonName), Some(&DnValue::Utf8String("a, b".into())));
+    }
+
+    #[test]
+    fn the_name_of_a_certificate_is_read_as_it_was_written() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        for text in ["CN=CA", "CN=\u{fc},OU=a b,O=example,C=DE", "2.5.4.5=7,UID=u,emailAddress=a@b,DC=example"] {
+            let name = parse(text).unwrap();
+            let mut parameters = rcgen::CertificateParams::default();
+            parameters.distinguished_name = name.clone();
+            let certificate = parameters.self_signed(&key).unwrap();
+            let read = crate::x509::certificate::Certificate::parse(certificate.der()).unwrap();
+            assert_eq!(from_der(read.subject_der()).unwrap(), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_name_is_not_read() {
+        for bytes in [&[][..], &[0x30, 2, 0x31, 0], &[0x30, 5, 0x31, 3, 0x30, 1, 6], &[5, 0]] {
+            assert!(from_der(bytes).is_err(), "{bytes:?}");
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
             .map(Result::unwrap)
             .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().permissions().mode() & 0o777))
             .collect();
-        found.sort();
+        found.sort_unstable();
         found
     }
 

@@ -212,7 +212,7 @@ impl Record {
         let state = self.lock();
         let mut applications: Vec<_> =
             state.applications.iter().map(|(name, application)| application.report(name, self.limits.missing)).collect();
-        applications.sort_by(|one, other| (one.is_ready(), &one.name).cmp(&(other.is_ready(), &other.name)));
+        applications.sort_unstable_by(|one, other| (one.is_ready(), &one.name).cmp(&(other.is_ready(), &other.name)));
         let State { since_ms, begun_ms, ended_ms, .. } = *state;
         Report { since_ms, begun_ms, ended_ms, applications, overflow: state.rest.overflow() }
     }

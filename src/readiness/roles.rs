@@ -104,7 +104,7 @@ pub fn recommend(needs: &[Need], definitions: &[Definition]) -> Recommendation {
     let needs_root = !wanted.iter().all(is_ordinary);
     let candidates: Vec<&Definition> = definitions.iter().filter(|role| needs_root || !role.is_root()).collect();
     let mut roles = Search::new(&wanted, &candidates).run();
-    roles.sort();
+    roles.sort_unstable();
     let mut privileges: BTreeMap<OwnedResource, BTreeSet<Action>> = BTreeMap::new();
     for need in needs {
         privileges.entry(need.resource.clone()).or_default().insert(need.action);

@@ -188,13 +188,13 @@ impl ClientConnection<'_> {
         match event {
             Event::ClientMetadata { document } => self.log.client_metadata(document),
             Event::AuthenticationSucceeded { mechanism, user, subject, speculative, cluster } => {
-                metrics.authentication((*mechanism).to_owned(), "succeeded", String::new());
+                metrics.authentication(mechanism, "succeeded", "");
                 let name = subject.as_deref().unwrap_or(&user.name);
                 let login = Login { mechanism, user: name, database: &user.database, speculative: *speculative };
                 self.log.authenticated(&login, *cluster);
             }
             Event::AuthenticationFailed { mechanism, user, error, reason, speculative, .. } => {
-                metrics.authentication(mechanism.clone(), "failed", error.code().name().into_owned());
+                metrics.authentication(mechanism, "failed", &error.code().name());
                 let (name, database) = user.as_ref().map_or(("", ""), |user| (user.name.as_str(), user.database.as_str()));
                 self.log.not_authenticated(&Login { mechanism, user: name, database, speculative: *speculative }, error, reason);
             }

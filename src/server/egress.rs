@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use metrics::Counter;
 use serde_json::json;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, split};
 use tokio::sync::watch;
@@ -25,6 +24,7 @@ use super::workers::Workers;
 use super::{Server, next_client};
 use crate::admin::events::network;
 use crate::admin::log::Severity;
+use crate::admin::metrics::Counter;
 use crate::config::cidr::Cidr;
 use crate::config::settings::{self, Listen, Settings};
 use crate::net::listener::{self, BindError, Listener};

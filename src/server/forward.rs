@@ -102,6 +102,7 @@ impl ClientConnection<'_> {
         let (session, policy) = (&self.session, &self.surroundings.snapshot.policy);
         let introduction = self.introduction.get_or_insert_with(|| Introduction::new(session.introduction(policy)));
         let upstream = pooling::take(front.number, &front.pooling, introduction)?;
+        self.server.metrics.upstream_reuses.increment(1);
         upstream.introduction().inspect(|same| introduction.share(same));
         Some(upstream)
     }

@@ -142,7 +142,7 @@ pub(super) async fn watch(server: Arc<Server>, front: Arc<Front>, pictures: watc
                 (0.0, Severity::Error, 9_000_022, "Upstream is not reachable (proxy.upstream.address)", Some(error.to_string()))
             }
         };
-        server.metrics.upstream_up(address.clone(), up);
+        server.metrics.upstream_up(&address, up);
         network(&server.log, "monitor", severity, id, text, json!({ "address": address, "error": reason }));
         if up < 1.0 {
             front.users.forget();

@@ -109,12 +109,11 @@ impl Server {
         self.fronts.iter().for_each(|front| does(front));
     }
 
-    /// Brings the figures of shared upstream connections up to date.
+    /// Brings the number of shared upstream connections that wait up to date.
     #[expect(clippy::cast_precision_loss, reason = "nobody has that many connections")]
     fn show_pooling(&self) {
-        let counted: Vec<(usize, u64)> = self.fronts.iter().map(|front| front.pooling.counted()).collect();
-        self.metrics.upstream_idle.set(counted.iter().map(|(idle, _)| *idle).sum::<usize>() as f64);
-        self.metrics.upstream_reuses.absolute(counted.iter().map(|(_, reused)| *reused).sum());
+        let idle: usize = self.fronts.iter().map(|front| front.pooling.idle()).sum();
+        self.metrics.upstream_idle.set(idle as f64);
     }
 }
 

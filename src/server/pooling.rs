@@ -81,15 +81,8 @@ pub(super) struct Pooling {
     /// Grows when what was opened so far may not be used again.
     epoch: AtomicU64,
     flushed: Notify,
-    /// What each thread counts, for the metrics.
-    counts: Mutex<Vec<Arc<Counts>>>,
-}
-
-/// What one thread counts; nobody else writes it.
-#[derive(Debug, Default)]
-struct Counts {
-    idle: AtomicUsize,
-    reused: AtomicU64,
+    /// How many wait in each thread, for the metrics.
+    idle: Mutex<Vec<Arc<AtomicUsize>>>,
 }
 
 impl Pooling {
@@ -125,11 +118,10 @@ impl Pooling {
         is_on && session.may_share_upstream() && picture.max_wire_version() >= REMEMBERS_NOTHING
     }
 
-    /// How many connections wait, and how often one was used again.
-    pub(super) fn counted(&self) -> (usize, u64) {
-        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        let idle = counts.iter().map(|thread| thread.idle.load(Ordering::Relaxed)).sum();
-        (idle, counts.iter().map(|thread| thread.reused.load(Ordering::Relaxed)).sum())
+    /// How many connections wait.
+    pub(super) fn idle(&self) -> usize {
+        let threads = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        threads.iter().map(|idle| idle.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -145,14 +137,14 @@ struct LocalPool {
     /// The epoch of all that is in the pool.
     epoch: u64,
     is_swept: bool,
-    counts: Arc<Counts>,
+    idle: Arc<AtomicUsize>,
 }
 
 impl LocalPool {
     fn new(pooling: &Arc<Pooling>) -> Self {
-        let counts = Arc::<Counts>::default();
-        pooling.counts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
-        Self { pooling: Arc::clone(pooling), pool: Pool::default(), epoch: 0, is_swept: false, counts }
+        let idle = Arc::<AtomicUsize>::default();
+        pooling.idle.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&idle));
+        Self { pooling: Arc::clone(pooling), pool: Pool::default(), epoch: 0, is_swept: false, idle }
     }
 
     /// Does this with a thread's pool, and brings up to date what is known of it.
@@ -169,7 +161,7 @@ impl LocalPool {
                 local.epoch = epoch;
             }
             let done = does(local);
-            local.counts.idle.store(local.pool.len(), Ordering::Relaxed);
+            local.idle.store(local.pool.len(), Ordering::Relaxed);
             done
         })
     }
@@ -177,8 +169,6 @@ impl LocalPool {
     fn take(&mut self, introduction: &Introduction) -> Option<Box<Upstream>> {
         let (introduction, mut upstream) = self.pool.take(introduction, |upstream| upstream.is_quiet())?;
         upstream.introduction = Some(introduction);
-        let reused = self.counts.reused.load(Ordering::Relaxed);
-        self.counts.reused.store(reused.wrapping_add(1), Ordering::Relaxed);
         Some(upstream)
     }
 

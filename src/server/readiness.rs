@@ -216,7 +216,7 @@ impl Server {
         let needs: Vec<_> = application.needs.iter().map(|(need, _)| need.clone()).collect();
         let mut databases: Vec<String> =
             needs.iter().filter_map(|need| OwnedResource::database(&need.resource)).map(str::to_owned).collect();
-        databases.sort();
+        databases.sort_unstable();
         databases.dedup();
         databases.truncate(MOST_DATABASES);
         let unreachable = || RolesError::Upstream("no upstream is reachable".to_owned());

@@ -98,6 +98,6 @@ pub(super) fn show_certificates(server: &Server) {
         *end = material.not_after.min(*end);
     }
     for ((option, path), end) in ends {
-        server.metrics.certificate_days_left(option.to_owned(), path.display().to_string(), end.saturating_sub(unix_now()));
+        server.metrics.certificate_days_left(option, &path.display().to_string(), end.saturating_sub(unix_now()));
     }
 }

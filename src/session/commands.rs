@@ -15,13 +15,16 @@ use super::picture::{CommandDescription, UpstreamPicture};
 use super::values::{elements, text, value};
 use crate::error::{CommandError, ErrorCode};
 
-/// The commands that doorward answers itself however a client is authenticated: they are about this connection, not about data.
-const ALWAYS_LOCAL: &[&str] =
-    &["hello", "isMaster", "saslStart", "saslContinue", "authenticate", "logout", "connectionStatus", "whatsmyuri", "getnonce"];
+/// The commands that doorward answers itself however a client is authenticated: they are about this connection, not about data. By all
+/// their names: every message comes by here.
+#[rustfmt::skip]
+const ALWAYS_LOCAL: &[&str] = &[
+    "hello", "isMaster", "ismaster", "saslStart", "saslContinue", "authenticate", "logout", "connectionStatus", "whatsmyuri", "getnonce",
+];
 
 /// Whether a command is answered here even for those who may forward.
 pub(super) fn is_always_local(name: &str) -> bool {
-    ALWAYS_LOCAL.contains(&canonical_name(name))
+    ALWAYS_LOCAL.contains(&name)
 }
 
 /// Looks a command up by the name that the client typed.

@@ -14,6 +14,7 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use zeroize::Zeroizing;
 
 use super::certificate::Certificate;
+use super::encrypted_key;
 use super::error::{Problem, TlsError};
 use super::pem::{Section, sections};
 use super::revocation::RevocationLists;
@@ -166,9 +167,8 @@ fn private_key(section: &Section, password: Option<&Password>) -> Result<Private
         "EC PRIVATE KEY" => PrivateKeyDer::Sec1(PrivateSec1KeyDer::from(content)),
         "ENCRYPTED PRIVATE KEY" => {
             let password = password.ok_or(Problem::PasswordNeeded)?;
-            let encrypted = pkcs8::EncryptedPrivateKeyInfoRef::try_from(content.as_slice()).map_err(|_| Problem::NotDecrypted)?;
-            let key = encrypted.decrypt(password.expose()).map_err(|_| Problem::NotDecrypted)?;
-            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()))
+            let key = encrypted_key::open(&content, password.expose()).map_err(|_| Problem::NotDecrypted)?;
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()))
         }
         _ => return Err(Problem::UnsupportedKey),
     })

@@ -15,6 +15,7 @@ pub mod client;
 mod constraints;
 mod der;
 pub mod description;
+mod encrypted_key;
 mod error;
 mod files;
 mod host;

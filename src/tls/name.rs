@@ -68,7 +68,7 @@ impl Name {
                     }
                 }
             }
-            attributes.sort();
+            attributes.sort_unstable();
             part(&mut name.canonical, &attributes.concat());
         }
         Ok(name)

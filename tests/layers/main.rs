@@ -43,7 +43,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ),
     ("inspect", &["admin", "config", "keyfile", "server", "tls", "x509"]),
     ("arguments", &[]),
-    ("certs", &["arguments"]),
+    ("certs", &["arguments", "x509"]),
     ("sink", &["arguments", "wire"]),
     ("dev", &["arguments", "certs"]),
 ];

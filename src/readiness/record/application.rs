@@ -104,7 +104,7 @@ impl Application {
                 LineReport { line: line.clone(), tally, namespace: entry.namespace.clone(), is_resolved }
             })
             .collect();
-        lines.sort_by(|one, other| {
+        lines.sort_unstable_by(|one, other| {
             let rank = |report: &LineReport| (report.line.why.is_none(), report.is_resolved);
             (rank(one), other.tally.count, &one.line).cmp(&(rank(other), one.tally.count, &other.line))
         });
@@ -117,9 +117,9 @@ impl Application {
                 (login.clone(), tally, later)
             })
             .collect();
-        failed_logins.sort_by(|one, other| one.0.cmp(&other.0));
+        failed_logins.sort_unstable_by(|one, other| one.0.cmp(&other.0));
         let mut connections: Vec<_> = self.places.iter().map(|(place, counts)| counts.report(place)).collect();
-        connections.sort_by(|one, other| one.place.cmp(&other.place));
+        connections.sort_unstable_by(|one, other| one.place.cmp(&other.place));
         ApplicationReport {
             name: name.to_owned(),
             lines,
