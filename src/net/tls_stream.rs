@@ -4,7 +4,7 @@
 //! Must never: decide whom to believe (`tls`), or hold plaintext that somebody asked for and did not get.
 //!
 //! rustls remembers where in the received bytes a handshake message began. So what it was shown and did not tell to discard is shown
-//! to it again, first and unchanged, also after an error.
+//! to it again, first and unchanged; after an error it is shown nothing any more.
 
 mod records;
 mod shared_buffer;
@@ -53,6 +53,8 @@ pub struct TlsStream {
     ended: bool,
     /// Whether the peer was told that nothing more comes.
     said_goodbye: bool,
+    /// Whether something was wrong: what the library remembers of received bytes is then of bytes that nobody has any more.
+    failed: bool,
 }
 
 enum Side {
@@ -91,9 +93,18 @@ impl TlsStream {
 
     async fn shake_hands(side: Side, transport: Transport, first: Vec<u8>) -> io::Result<Self> {
         let (early, outgoing) = (Incoming::default(), Vec::new());
-        let mut stream = Self { side, transport, received: Vec::new(), early, outgoing, ended: false, said_goodbye: false };
+        let received = Vec::new();
+        let mut stream = Self { side, transport, received, early, outgoing, ended: false, said_goodbye: false, failed: false };
         let (mut first, mut early) = (first, Incoming::default());
-        stream.decrypt(&mut first, &mut early)?;
+        if let Err(error) = stream.decrypt(&mut first, &mut early) {
+            // The reason that the peer is told; nobody waits for it.
+            std::future::poll_fn(|context| {
+                let _ = stream.poll_outgoing(context);
+                Poll::Ready(())
+            })
+            .await;
+            return Err(error);
+        }
         while on_either!(&stream.side, connection => connection.is_handshaking()) {
             std::future::poll_fn(|context| stream.poll_receive(context, &mut early)).await?;
         }
@@ -145,6 +156,9 @@ impl TlsStream {
 
     /// Receives once and decrypts what is there as whole records.
     fn poll_receive(&mut self, context: &mut Context<'_>, into: &mut Incoming) -> Poll<io::Result<()>> {
+        if self.failed {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         with(&RECEIVING, MOST_WAITING.saturating_add(RECEIVED_AT_ONCE), |buffer| {
             let waiting = self.received.len();
             let Some((before, room)) = buffer.split_at_mut_checked(waiting) else { return Poll::Ready(Err(too_much())) };
@@ -175,11 +189,10 @@ impl TlsStream {
         let Done { used, progress } = on_either!(&mut self.side, connection => {
             records::process(connection, there, into, outgoing)
         });
-        self.ended |= matches!(progress?, Progress::Ended);
         let rest = there.get(used..).unwrap_or_default();
-        if rest.len() > MOST_WAITING {
-            return Err(too_much());
-        }
+        let progress = progress.and_then(|progress| if rest.len() > MOST_WAITING { Err(too_much()) } else { Ok(progress) });
+        self.failed = progress.is_err();
+        self.ended |= matches!(progress?, Progress::Ended);
         if rest.is_empty() {
             self.received = Vec::new();
         } else {
@@ -190,8 +203,13 @@ impl TlsStream {
     }
 
     fn encrypt(&mut self, piece: &[u8], buffer: &mut Vec<u8>) -> io::Result<usize> {
+        if self.failed {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         let Self { side, received, early, outgoing, .. } = self;
-        on_either!(side, connection => records::encrypt(connection, received, early, outgoing, piece, buffer))
+        let encrypted = on_either!(side, connection => records::encrypt(connection, received, early, outgoing, piece, buffer));
+        self.failed = encrypted.is_err();
+        encrypted
     }
 
     /// How many of `bytes` leave at once.
@@ -260,7 +278,7 @@ impl AsyncWrite for TlsStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !std::mem::replace(&mut this.said_goodbye, true) {
+        if !std::mem::replace(&mut this.said_goodbye, true) && !this.failed {
             let Self { side, received, early, outgoing, .. } = this;
             on_either!(side, connection => records::close(connection, received, early, outgoing));
         }

@@ -4,6 +4,7 @@
 //! any more. Source: measured with a mongod 6.0.5; RFC 8446 section 4.6.1, RFC 5077.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rustls::Error;
 use rustls::crypto::GetRandomFailed;
@@ -23,28 +24,36 @@ pub(super) fn keys() -> Result<Arc<dyn ProducesTickets>, Error> {
 }
 
 fn keys_of_an_hour() -> Result<Box<dyn ProducesTickets>, GetRandomFailed> {
-    Ticketer::new().map(|keys| Box::new(Keys(keys)) as Box<dyn ProducesTickets>).map_err(|_error| GetRandomFailed)
+    let keys = Ticketer::new().map_err(|_error| GetRandomFailed)?;
+    let life = Duration::from_secs(u64::from(SECONDS)).saturating_mul(2);
+    Ok(Box::new(Keys { keys, made: Instant::now(), life }))
 }
 
-/// The library's own, whose longer life never comes to its end.
+/// The library's own, whose longer life never comes to its end. The rotation changes keys only when somebody comes: if nobody did for
+/// hours, the keys that it would still decrypt with are older than they may be.
 #[derive(Debug)]
-struct Keys(Arc<dyn ProducesTickets>);
+struct Keys {
+    keys: Arc<dyn ProducesTickets>,
+    made: Instant,
+    /// How long they decrypt.
+    life: Duration,
+}
 
 impl ProducesTickets for Keys {
     fn enabled(&self) -> bool {
-        self.0.enabled()
+        self.keys.enabled()
     }
 
     fn lifetime(&self) -> u32 {
-        self.0.lifetime()
+        self.keys.lifetime()
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.0.encrypt(plain)
+        self.keys.encrypt(plain)
     }
 
     fn decrypt(&self, cipher: &[u8]) -> Option<Vec<u8>> {
-        self.0.decrypt(cipher)
+        if self.made.elapsed() < self.life { self.keys.decrypt(cipher) } else { None }
     }
 }
 
@@ -60,5 +69,15 @@ mod tests {
         assert_eq!(ours.decrypt(&ticket).as_deref(), Some(b"session".as_slice()));
         assert!(others.encrypt(b"another").is_some());
         assert_eq!(others.decrypt(&ticket), None);
+    }
+
+    #[test]
+    fn keys_that_nobody_replaced_in_time_decrypt_nothing_any_more() {
+        let hour = Duration::from_secs(u64::from(SECONDS));
+        for (life, is_good) in [(hour, true), (Duration::ZERO, false)] {
+            let keys = Keys { keys: Ticketer::new().unwrap(), made: Instant::now(), life };
+            let ticket = keys.encrypt(b"session").unwrap();
+            assert_eq!(keys.decrypt(&ticket).is_some(), is_good, "{life:?}");
+        }
     }
 }

@@ -222,6 +222,42 @@ async fn a_peer_is_told_what_was_wrong() {
 }
 
 #[tokio::test]
+async fn a_peer_is_told_what_was_wrong_with_what_was_received_already() {
+    let pair = pair(&TLS13, None);
+    let (mut theirs, ours) = UnixStream::pair().unwrap();
+    let first = [0x16, 3, 1, 0, 8, 1, 0, 0, 4, 9, 9, 9, 9].to_vec();
+    TlsStream::accept(Arc::clone(&pair.server), Transport::Unix(ours), first).await.unwrap_err();
+    let mut alert = Vec::new();
+    theirs.read_to_end(&mut alert).await.unwrap();
+    assert_eq!(alert.first(), Some(&0x15), "{alert:?}");
+}
+
+#[tokio::test]
+async fn whoever_uses_a_stream_after_an_error_gets_another_error() {
+    let pair = pair(&TLS13, None);
+    let (mut theirs, ours) = UnixStream::pair().unwrap();
+    // The beginning of a handshake message, of which the library remembers where it is, and then nonsense, at once.
+    let sent = [&[0x16, 3, 1, 0, 8, 1, 0, 0x40, 0, 3, 3, 9, 9][..], &[0x99; 40]].concat();
+    theirs.write_all(&sent).await.unwrap();
+    let connection = UnbufferedServerConnection::new(Arc::clone(&pair.server)).unwrap();
+    let mut stream = TlsStream {
+        side: Side::Server(connection),
+        transport: Transport::Unix(ours),
+        received: Vec::new(),
+        early: Incoming::default(),
+        outgoing: Vec::new(),
+        ended: false,
+        said_goodbye: false,
+        failed: false,
+    };
+    fill(&mut stream, &mut Incoming::default()).await.unwrap_err();
+    stream.write_all(b"x").await.unwrap_err();
+    theirs.write_all(b"more").await.unwrap();
+    fill(&mut stream, &mut Incoming::default()).await.unwrap_err();
+    let _ = stream.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_handshake_message_without_end_is_refused() {
     let pair = pair(&TLS13, None);
     let (mut theirs, ours) = UnixStream::pair().unwrap();
