@@ -65,9 +65,14 @@ impl Incoming {
             // What was used already leaves room in front: the few bytes before the change move, and what follows stays.
             let used = self.used.saturating_sub(growth);
             self.bytes.copy_within(self.used..begin, used);
-            let gap = self.bytes.get_mut(begin.saturating_sub(growth)..end).into_iter().flatten();
-            gap.zip(new).for_each(|(to, from)| *to = *from);
+            put(self.bytes.get_mut(begin.saturating_sub(growth)..end), new);
             self.used = used;
+        } else if growth > 0 {
+            // By hand, in whole pieces: every command with a logical session comes by here.
+            let before = self.bytes.len();
+            self.bytes.extend_from_slice(new.get(..growth).unwrap_or_default());
+            self.bytes.copy_within(end..before, end.saturating_add(growth));
+            put(self.bytes.get_mut(begin..end.saturating_add(growth)), new);
         } else {
             self.bytes.splice(begin..end, new.iter().copied());
         }
@@ -138,6 +143,13 @@ impl Incoming {
             step
         };
         Ok(count)
+    }
+}
+
+/// Copies what fits exactly.
+fn put(place: Option<&mut [u8]>, new: &[u8]) {
+    if let Some(place) = place.filter(|place| place.len() == new.len()) {
+        place.copy_from_slice(new);
     }
 }
 
