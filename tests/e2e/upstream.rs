@@ -226,7 +226,7 @@ fn a_login_does_not_wait_for_ever_for_a_backend_that_hangs() {
     serves(port).expect("a login through doorward");
     let mut connection = Connection::plain(port);
     connection.must(doc! {"hello": 1});
-    backend.process.signal("STOP");
+    backend.process.freeze();
     let asked = std::time::Instant::now();
     let ended =
         connection.run(&doc! {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": "biwsbj1ib2Iscj1hYmNk", "$db": "admin"});
@@ -242,7 +242,7 @@ fn an_operation_that_a_hanging_backend_never_answers_ends_when_the_backend_is_gi
     let mut connection = Connection::plain(port);
     must_log_in(&mut connection, "alice", "admin", "wonderland");
     connection.must(doc! {"find": "seed", "$db": "app"});
-    backend.process.signal("STOP");
+    backend.process.freeze();
     connection.send(&Message::command(9, 0, &doc! {"find": "seed", "$db": "app"})).expect("an open connection");
     let given_up = process.wait_for_log(9_000_021);
     let ended = connection.receive(std::time::Duration::from_secs(5));

@@ -127,6 +127,22 @@ impl Process {
         assert!(sent.success(), "the process {} is gone", self.pid);
     }
 
+    /// Stops the process and waits until each of its threads stands still: on a busy machine they go on for a while.
+    pub(crate) fn freeze(&self) {
+        self.signal("STOP");
+        let deadline = Instant::now() + PATIENCE;
+        while !self.threads().iter().all(|stat| stat.contains(") T ")) {
+            assert!(Instant::now() < deadline, "the process {} goes on", self.pid);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    /// What the kernel says of each thread.
+    fn threads(&self) -> Vec<String> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid)).expect("threads");
+        threads.filter_map(|thread| std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()).collect()
+    }
+
     /// Tells doorward to reload, and waits until it has done so.
     pub(crate) fn reload(&self) {
         let known = self.log().len();
